@@ -1,0 +1,174 @@
+// Package membership is the contract of the slot that knows who is in the cluster and
+// who is a neighbour of this node.
+//
+// There are two families of events, never confused. Peer events are about this node's
+// own neighbours: up when one enters the active view, down when it leaves it, which
+// says nothing about its life. Member events are about the cluster: up, suspect, down
+// and left, each for one incarnation of one node; whatever depends on who is alive
+// (services, placement) listens to these only.
+//
+//	suspect ◄──────► alive        one incarnation of one member;
+//	   │   refuted     │          down and left are final for it,
+//	   ▼               ▼          a higher incarnation starts again
+//	 down            left         at alive
+//
+// Who calls it: the node. Join and Leave come from its user; Input brings what
+// happens on links, one at a time and in order, and must not block. What the
+// plugin wants done it asks of Network, from goroutines of its own. Members and View
+// are reads of memory.
+//
+// A promise that every membership keeps: it heals. While any remembered member or
+// contact can be reached again, the cluster becomes whole again without a human,
+// unless the node has left. Leave is sticky: after it the node joins nobody and
+// accepts nobody until Join is called.
+//
+// What its absence means: the view is frozen; nobody joins, nobody is declared dead.
+package membership
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/plugin"
+	"github.com/barrelp2p/barrel/interfaces/transport"
+)
+
+// Contract is the version of this contract that plugins announce.
+const Contract = "barrel.plugin.membership.v1"
+
+// Env is what a membership plugin is lent.
+type Env struct {
+	plugin.Env
+	Network Network
+	// Emit publishes an event. It never blocks and keeps the order of calls.
+	Emit func(Event)
+}
+
+// Factory makes membership plugins.
+type Factory = plugin.Factory[Plugin, Env]
+
+// ErrLeft: this node, or the node asked, has left and does not join.
+var ErrLeft = errors.New("node has left")
+
+// Plugin is a membership. All methods are safe for concurrent use.
+type Plugin interface {
+	plugin.Part
+	// Join enters the cluster through a node, and ends what Leave began. It returns
+	// when that node has taken this one in, or with the reason why not.
+	Join(ctx context.Context, through name.Node) error
+	// Leave tells the cluster good-bye and returns when the neighbours know, or when
+	// ctx ends. Idempotent.
+	Leave(ctx context.Context) error
+	// Input takes one thing that happened on a link. It must not block.
+	Input(in Input)
+	// Members lists every member known, this node included, sorted by node.
+	Members() []Member
+	// View is the neighbours (active) and the members kept in reserve (passive),
+	// both sorted, this node in neither.
+	View() View
+}
+
+// State is how a member is.
+type State string
+
+// The states of a member.
+const (
+	Alive   State = "alive"
+	Suspect State = "suspect"
+	Down    State = "down"
+	Left    State = "left"
+)
+
+// Member is what is known of a node in the cluster.
+type Member struct {
+	Node        name.Node
+	State       State
+	Incarnation uint64
+	Endpoints   []name.Address
+	Neighbour   bool
+	Since       time.Time // of the state
+}
+
+// View is the neighbourhood of this node.
+type View struct{ Active, Passive []name.Node }
+
+// EventType says what happened; the first word is the family.
+type EventType string
+
+// The events of both families.
+const (
+	PeerUp        EventType = "peer up"
+	PeerDown      EventType = "peer down"
+	MemberUp      EventType = "member up"
+	MemberSuspect EventType = "member suspect"
+	MemberDown    EventType = "member down"
+	MemberLeft    EventType = "member left"
+)
+
+// Event is a change that the plugin reports.
+type Event struct {
+	Type        EventType
+	Node        name.Node
+	Incarnation uint64
+	Endpoints   []name.Address
+	Reason      string // why, in a word or two, for downs and suspicions
+}
+
+// InputKind says what happened on a link.
+type InputKind uint8
+
+// The inputs. LinkUp comes before any Frame of that link, LinkDown after the last.
+const (
+	LinkUp InputKind = iota + 1
+	LinkDown
+	Frame
+)
+
+// Input is one thing that happened on a link.
+type Input struct {
+	Kind InputKind
+	Peer Peer                // the node at the other end
+	Data []byte              // Frame: the bytes; the plugin may keep them
+	Code transport.CloseCode // LinkDown: why; CloseNone when the peer was lost
+	Text string              // LinkDown: the same for people
+}
+
+// Peer is a node with a link to this one, as the handshake proved it.
+type Peer struct {
+	Node        name.Node
+	Incarnation uint64
+	Endpoints   []name.Address // where it says it can be dialed
+	Remote      name.Address   // where it is seen from here
+}
+
+// Errors of Network; test with errors.Is.
+var (
+	// ErrNoLink: there is no link to that node now.
+	ErrNoLink = errors.New("no link")
+	// ErrBusy: the link's queue is full; the peer reads too slowly.
+	ErrBusy = errors.New("link is busy")
+)
+
+// MaxFrame is the largest frame that Network.Send takes, in bytes.
+const MaxFrame = 64 << 10
+
+// Network is what the host does for a membership: links, and frames on them. All
+// methods are safe for concurrent use.
+type Network interface {
+	// Self is where this node can be dialed now, best first.
+	Self() []name.Address
+	// Connect makes sure that there is a link to node. It blocks until the link is
+	// up, ctx ends or dialing failed. known are endpoints to try when discovery does
+	// not know the node.
+	Connect(ctx context.Context, node name.Node, known []name.Address) error
+	// Send queues a frame on the link to node and never blocks: ErrNoLink, ErrBusy.
+	Send(node name.Node, frame []byte) error
+	// Hold keeps the link to node from being collected as idle, or lets it go again.
+	Hold(node name.Node, hold bool)
+	// Disconnect closes the link to node, if there is one, after what was sent before.
+	Disconnect(node name.Node, code transport.CloseCode, reason string)
+	// Contacts lists the nodes of the bootstrap configuration, without this one.
+	Contacts() []name.Node
+}

@@ -1,0 +1,193 @@
+// Package transport is the contract of the slot that moves bytes between nodes. A
+// transport opens connections to addresses and accepts connections from others; on
+// each it carries ordered byte streams and small unordered datagrams.
+//
+// It does not know node names, keys or clusters: who stands at the other end is
+// proved above it, by the handshake, over the first stream. What it contributes to
+// that proof is Info.Binding, a value that both ends of one connection share and no
+// other connection has (RFC 9266 for TLS), so that a proof cannot be relayed.
+//
+// Who calls it: the link block only. Start binds the socket; until Start returns
+// Addresses is empty and Dial fails. Accept and Dial may be called from any number of
+// goroutines. Dial blocks until the connection is usable or ctx ends. Stop closes every
+// connection with CloseStopping first, so that peers learn it at once, and then the
+// socket.
+//
+// What its absence means: a node without transport cannot start. A transport that
+// is gone takes all links down; they are dialed again when it is back.
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/plugin"
+)
+
+// Contract is the version of this contract that plugins announce.
+const Contract = "barrel.plugin.transport.v1"
+
+// Env is what a transport is lent.
+type Env = plugin.Env
+
+// Factory makes transports.
+type Factory = plugin.Factory[Plugin, Env]
+
+// Plugin is a transport. All methods are safe for concurrent use.
+type Plugin interface {
+	plugin.Part
+	// Dial opens a connection to addr. It blocks until the connection is usable or
+	// ctx ends; nobody answering is ErrUnreachable.
+	Dial(ctx context.Context, addr name.Address) (Conn, error)
+	// Accept waits for the next connection from a peer. ErrClosed after Stop.
+	Accept(ctx context.Context) (Conn, error)
+	// Addresses is where peers can dial this node, the best one first; empty before
+	// Start. It may change while running.
+	Addresses() []name.Address
+	// Liveness says how connections of this transport are watched.
+	Liveness() Liveness
+}
+
+// Liveness is how often each end of a connection sends a heartbeat, and for how long a
+// peer may be silent before the connection counts as lost. Both ends of a cluster
+// should agree. Heartbeats are sent, and silence is judged, by the link block.
+type Liveness struct {
+	Heartbeat time.Duration // more than zero, at most a third of Idle
+	Idle      time.Duration
+}
+
+// Conn is one connection. All methods are safe for concurrent use.
+type Conn interface {
+	// OpenStream opens a stream; the peer sees it with the first byte written. It
+	// blocks while the peer allows no more streams.
+	OpenStream(ctx context.Context) (Stream, error)
+	// AcceptStream waits for the next stream that the peer opened.
+	AcceptStream(ctx context.Context) (Stream, error)
+	// SendDatagram sends at most MaxDatagram bytes, unordered, perhaps never to
+	// arrive. It does not block for longer than the queue of the transport needs.
+	SendDatagram(data []byte) error
+	// ReceiveDatagram waits for the next datagram.
+	ReceiveDatagram(ctx context.Context) ([]byte, error)
+	// Close ends the connection at both ends with a code and a short reason.
+	// Idempotent: the first call decides.
+	Close(code CloseCode, reason string) error
+	// Context ends with the connection; context.Cause then says why: a *CloseError
+	// whenever one side closed it, an error that wraps ErrSilent when the peer was
+	// not heard any more.
+	Context() context.Context
+	// Info describes the connection as it is now.
+	Info() Info
+}
+
+// Stream is one ordered byte stream within a connection, both ways. Reads and writes
+// may happen at the same time, each from one goroutine at a time.
+type Stream interface {
+	Read(p []byte) (int, error)  // io.EOF after the peer's CloseWrite
+	Write(p []byte) (int, error) // blocks under back-pressure
+	// CloseWrite ends the sending side in good order.
+	CloseWrite() error
+	// Reset gives the stream up in both directions; pending reads and writes of both
+	// ends return a *ResetError. Idempotent.
+	Reset(code CloseCode)
+	SetReadDeadline(t time.Time) error
+	SetWriteDeadline(t time.Time) error
+}
+
+// MaxDatagram is the largest datagram that every transport carries, in bytes.
+const MaxDatagram = 1100
+
+// Info describes a connection.
+type Info struct {
+	Local, Remote name.Address
+	Dialed        bool     // this end dialed
+	Binding       [32]byte // equal at both ends, different for every connection
+	RTT           time.Duration
+	BytesSent     uint64
+	BytesReceived uint64
+	// PacketsReceived grows with whatever arrives from the peer, acknowledgements
+	// included; standing still means silence.
+	PacketsReceived uint64
+}
+
+// CloseCode says why a connection or stream was ended; it travels to the other end.
+type CloseCode uint32
+
+// The close codes of the protocol.
+const (
+	CloseNone      CloseCode = 0
+	CloseStopping  CloseCode = 1 // the node stops without having left
+	CloseLeaving   CloseCode = 2 // the node leaves the cluster; not a failure
+	CloseIdle      CloseCode = 3 // nobody used the link; not a failure
+	CloseDuplicate CloseCode = 4 // another connection of the same pair won; not a failure
+	CloseRefused   CloseCode = 5 // the handshake was refused; the reason says why
+	CloseProtocol  CloseCode = 6 // the peer broke the protocol
+	CloseSilent    CloseCode = 7 // nothing was heard for the idle time
+	CloseBusy      CloseCode = 8 // too many connections or streams; try later
+	CloseDropped   CloseCode = 9 // this node was told to let the peer go; not a failure
+)
+
+// String is the word for the code that logs and events use.
+func (c CloseCode) String() string {
+	words := [...]string{"none", "stopping", "leaving", "idle", "duplicate", "refused", "protocol", "silent", "busy", "dropped"}
+	if int(c) < len(words) {
+		return words[c]
+	}
+	return fmt.Sprintf("code %d", uint32(c))
+}
+
+// Error kinds; test with errors.Is.
+var (
+	// ErrUnreachable: nobody answered at the address in time.
+	ErrUnreachable = errors.New("nobody answers")
+	// ErrClosed: this end is closed.
+	ErrClosed = errors.New("transport closed")
+	// ErrSilent: the peer was not heard for the idle time.
+	ErrSilent = errors.New("peer went silent")
+	// ErrTooLarge: a datagram larger than the connection carries.
+	ErrTooLarge = errors.New("datagram too large")
+)
+
+// CloseError is how a connection ended when one side closed it.
+type CloseError struct {
+	Remote bool // the peer closed it
+	Code   CloseCode
+	Reason string
+}
+
+// Error is one line for logs.
+func (e *CloseError) Error() string {
+	side := "closed here"
+	if e.Remote {
+		side = "closed by the peer"
+	}
+	if e.Reason == "" {
+		return side + ": " + e.Code.String()
+	}
+	return side + ": " + e.Code.String() + ": " + e.Reason
+}
+
+// ResetError is how a stream ended when one side gave it up.
+type ResetError struct {
+	Remote bool
+	Code   CloseCode
+}
+
+// Error is one line for logs.
+func (e *ResetError) Error() string {
+	if e.Remote {
+		return "stream reset by the peer: " + e.Code.String()
+	}
+	return "stream reset here: " + e.Code.String()
+}
+
+// CertificateRotator is the optional ability of a transport with a certificate of its
+// own to replace it. It works on files only, so it may be called before Start; the
+// certificate is used for new connections from then on.
+type CertificateRotator interface {
+	// RotateCertificate returns the folder that holds the previous one, "" if there
+	// was none.
+	RotateCertificate(ctx context.Context) (backup string, err error)
+}
