@@ -45,12 +45,26 @@ func AddressFrom(ap netip.AddrPort) Address {
 
 func canonicalDialHost(host string) (string, string) {
 	if addr, err := netip.ParseAddr(host); err == nil {
-		return addr.String(), ""
+		if why := checkZone(addr.Zone()); why != "" {
+			return "", why
+		}
+		return addr.Unmap().String(), ""
 	}
 	if why := checkHostname(host); why != "" {
 		return "", why
 	}
 	return strings.ToLower(host), ""
+}
+
+// checkZone: a zone is the name of a network interface, as eth0 in fe80::1%eth0.
+func checkZone(zone string) string {
+	if zone == "" {
+		return ""
+	}
+	if why := checkLabel(zone); why != "" {
+		return "has a zone that " + why
+	}
+	return ""
 }
 
 // String is host:port, or "" for the zero Address.

@@ -99,10 +99,18 @@ func canonicalIPv6(inner string) (string, string) {
 	if err != nil || !addr.Is6() || addr.Zone() != "" {
 		return "", "is no IPv6 address without zone"
 	}
+	if addr.Is4In6() {
+		return addr.Unmap().String(), ""
+	}
 	return "[" + addr.String() + "]", ""
 }
 
 func checkHostname(host string) string {
+	if strings.Contains(host, ".") && strings.Trim(host, "0123456789.") == "" {
+		if _, err := netip.ParseAddr(host); err != nil {
+			return "is no IPv4 address; write four numbers from 0 to 255, without leading zeros"
+		}
+	}
 	for label := range strings.SplitSeq(host, ".") {
 		if err := checkLabel(label); err != "" {
 			return "has a part that " + err
@@ -120,15 +128,15 @@ func checkLabel(s string) string {
 	if s[0] == '.' || s[0] == '-' {
 		return fmt.Sprintf("starts with %q", s[0])
 	}
-	for i := range len(s) {
-		if !isWordByte(s[i]) {
-			return fmt.Sprintf("has %q; use letters, digits, '_', '-' and '.'", s[i])
+	for _, c := range s {
+		if !isWord(c) {
+			return fmt.Sprintf("has %q; use letters, digits, '_', '-' and '.'", c)
 		}
 	}
 	return ""
 }
 
-func isWordByte(c byte) bool {
+func isWord(c rune) bool {
 	switch {
 	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
 		return true

@@ -15,14 +15,13 @@ import (
 type Tasks struct {
 	onPanic func(Panic)
 
-	mu       sync.Mutex
-	ctx      context.Context
-	cancel   context.CancelFunc
-	running  map[uint64]string
-	next     uint64
-	stopping bool
-	closed   bool
-	idle     chan struct{} // closed when running becomes empty while stopping
+	mu      sync.Mutex
+	ctx     context.Context // of the tasks that run; ended by Stop, nil when there is none
+	cancel  context.CancelFunc
+	running map[uint64]string
+	next    uint64
+	closed  bool
+	idle    chan struct{} // closed when running becomes empty; nil when nobody waits for that
 }
 
 // Panic is what Tasks reports of a goroutine that panicked.
@@ -35,8 +34,9 @@ type Panic struct {
 // Error makes a Panic usable as the reason of a failure.
 func (p Panic) Error() string { return fmt.Sprintf("task %s panicked: %v", p.Task, p.Value) }
 
-// NewTasks returns an empty group. onPanic is called on the goroutine that panicked,
-// after it has been counted out, and must not be nil.
+// NewTasks returns an empty group. onPanic must not be nil. It is called on the
+// goroutine that panicked, which still counts as running: when Stop returns, every
+// panic has been reported. So onPanic must not wait for Stop.
 func NewTasks(onPanic func(Panic)) *Tasks {
 	return &Tasks{onPanic: onPanic, running: map[uint64]string{}}
 }
@@ -46,7 +46,7 @@ func NewTasks(onPanic func(Panic)) *Tasks {
 func (t *Tasks) Go(task string, run func(ctx context.Context)) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.stopping || t.closed {
+	if t.closed || t.ctx != nil && t.ctx.Err() != nil {
 		return false
 	}
 	if t.ctx == nil {
@@ -60,10 +60,9 @@ func (t *Tasks) Go(task string, run func(ctx context.Context)) bool {
 }
 
 func (t *Tasks) run(ctx context.Context, id uint64, task string, run func(context.Context)) {
+	defer t.done(id)
 	defer func() {
-		value := recover()
-		t.done(id)
-		if value != nil {
+		if value := recover(); value != nil {
 			t.onPanic(Panic{Task: task, Value: value, Stack: debug.Stack()})
 		}
 	}()
@@ -82,25 +81,28 @@ func (t *Tasks) done(id uint64) {
 
 // Stop ends the context of all tasks and waits for them. If ctx ends first the error
 // names the tasks that still run; they stay counted, and Stop may be called again.
+// A task must not call it.
 func (t *Tasks) Stop(ctx context.Context) error {
-	idle := t.beginStop()
-	if idle != nil {
+	if idle := t.beginStop(); idle != nil {
 		select {
 		case <-idle:
 		case <-ctx.Done():
-			return fmt.Errorf("tasks %v still run: %w", t.Running(), ctx.Err())
+			return fmt.Errorf("tasks %v still run: %w", t.Running(), context.Cause(ctx))
 		}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.stopping, t.ctx, t.cancel = false, nil, nil
+	// Another Stop may have been faster, and new tasks may run since: theirs is a
+	// context that has not ended.
+	if t.ctx != nil && t.ctx.Err() != nil {
+		t.ctx, t.cancel = nil, nil
+	}
 	return nil
 }
 
 func (t *Tasks) beginStop() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.stopping = true
 	if t.cancel != nil {
 		t.cancel()
 	}
