@@ -1,0 +1,35 @@
+// Package link keeps one authenticated connection to each peer that this node talks
+// to. It dials through discovery, runs the handshake, asks trust, watches that the
+// peer lives, and closes what nobody uses.
+//
+// It is not the transport, which moves bytes and knows no names, and not membership,
+// which decides who should be a neighbour. Other blocks come here for three things:
+// frames on the control stream (small, ordered, never blocking), streams of their
+// own, and to learn which peers come and go.
+//
+//	links := link.New(link.Config{...})
+//	links.HandleFrames(link.Membership, onFrame)   // before Start
+//	links.Start(ctx)
+//	links.Connect(ctx, peer, nil)                  // on demand; at once if there is a link
+//	links.Send(peer, link.Membership, frame)
+//
+// # On the wire
+//
+// The first stream of a connection, opened by the dialer, carries the handshake
+// (package core/machine/handshake) and becomes the control stream after it:
+//
+//	control frame   version 1 | channel 1 | length 4, big endian | body
+//	other streams   version 1 | kind 1    | whatever that kind says
+//	datagram        version 1 | kind 1    | body
+//
+// Nothing but the first stream is read before the handshake is done on both sides.
+//
+// # One link per pair
+//
+// Two nodes that dial each other at the same moment get two connections. Neither dial
+// is ever cancelled because of the other; both finish, and then both ends agree on the
+// winner by themselves: the higher incarnation, then the higher epoch (each dial takes
+// an epoch above all it has seen of the pair), then the one that the smaller name
+// dialed. New streams go to the winner only. The dialer of the loser closes it, with
+// code duplicate, once the winner has carried a round trip and the loser has drained.
+package link

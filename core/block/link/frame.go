@@ -1,0 +1,95 @@
+package link
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Version is the version of control frames, stream headers and datagrams.
+const Version = 1
+
+// MaxFrame is the largest body of a control frame, in bytes.
+const MaxFrame = 64 << 10
+
+// Channel says whom a control frame is for.
+type Channel uint8
+
+// The channels. Own is this block's.
+const (
+	Own        Channel = 0
+	Membership Channel = 1
+)
+
+// StreamKind says whom a stream is for.
+type StreamKind uint8
+
+// The kinds of streams.
+const (
+	Messages StreamKind = 1
+)
+
+// ErrFrame: bytes that are no frame of this protocol.
+var ErrFrame = errors.New("malformed frame")
+
+const headerSize = 6
+
+func appendFrame(dst []byte, channel Channel, body []byte) []byte {
+	dst = append(dst, Version, byte(channel))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(body)))
+	return append(dst, body...)
+}
+
+// readFrame reads one frame; the size is checked before anything is allocated.
+func readFrame(r io.Reader) (Channel, []byte, error) {
+	var head [headerSize]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return 0, nil, err
+	}
+	if head[0] != Version {
+		return 0, nil, fmt.Errorf("control frame: version %d, want %d: %w", head[0], Version, ErrFrame)
+	}
+	size := binary.BigEndian.Uint32(head[2:])
+	if size > MaxFrame {
+		return 0, nil, fmt.Errorf("control frame: %d bytes, at most %d: %w", size, MaxFrame, ErrFrame)
+	}
+	body := make([]byte, size)
+	_, err := io.ReadFull(r, body)
+	return Channel(head[1]), body, err
+}
+
+// The frames of channel Own: one byte, then what the comment says.
+const (
+	ownPing    = 1 // id 8
+	ownPong    = 2 // id 8, of the ping
+	ownGoodbye = 3 // close code 4, reason: the last frame; the receiver closes
+	ownIdle    = 4 // nothing: may this link be closed? A receiver that agrees closes it
+)
+
+const maxReason = 256
+
+func goodbyeFrame(code uint32, reason string) []byte {
+	if len(reason) > maxReason {
+		reason = reason[:maxReason]
+	}
+	return append(binary.BigEndian.AppendUint32([]byte{ownGoodbye}, code), reason...)
+}
+
+func parseGoodbye(body []byte) (code uint32, reason string, err error) {
+	if len(body) < 4 || len(body) > 4+maxReason {
+		return 0, "", fmt.Errorf("good-bye: %d bytes: %w", len(body), ErrFrame)
+	}
+	return binary.BigEndian.Uint32(body), string(body[4:]), nil
+}
+
+func pingFrame(kind byte, id uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{kind}, id)
+}
+
+func parsePing(body []byte) (uint64, error) {
+	if len(body) != 8 {
+		return 0, fmt.Errorf("ping: %d bytes, want 8: %w", len(body), ErrFrame)
+	}
+	return binary.BigEndian.Uint64(body), nil
+}

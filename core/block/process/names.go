@@ -1,0 +1,64 @@
+package process
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/barrelp2p/barrel/interfaces/name"
+)
+
+// Bind makes a process of this node reachable under a service name here. Several
+// processes may share a name.
+func (p *Processes) Bind(service name.Service, ref name.Ref) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	proc := p.procs[ref.ID]
+	if proc == nil || proc.ref != ref {
+		return fmt.Errorf("bind %s to %s: %w", service, ref, ErrNoProcess)
+	}
+	if !slices.Contains(p.names[service], proc) {
+		p.names[service] = append(p.names[service], proc)
+	}
+	return nil
+}
+
+// Unbind takes a name from a process. No such binding is no error.
+func (p *Processes) Unbind(service name.Service, ref name.Ref) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if proc := p.procs[ref.ID]; proc != nil {
+		p.unbind(service, proc)
+	}
+}
+
+func (p *Processes) unbind(service name.Service, proc *Process) {
+	left := slices.DeleteFunc(slices.Clone(p.names[service]), func(other *Process) bool { return other == proc })
+	if len(left) == 0 {
+		delete(p.names, service)
+		return
+	}
+	p.names[service] = left
+}
+
+// find returns the process that a target of this node means: the one with the
+// reference, or the first that is bound to the name.
+func (p *Processes) find(t Target) (*Process, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped {
+		return nil, fmt.Errorf("%s: %w", t, ErrStopped)
+	}
+	if t.Ref.IsZero() {
+		if bound := p.names[t.Service]; len(bound) > 0 {
+			return bound[0], nil
+		}
+		return nil, fmt.Errorf("%s: no process has that name there: %w", t, ErrNoProcess)
+	}
+	if t.Ref.Incarnation != p.cfg.Incarnation {
+		return nil, fmt.Errorf("%s: the node has started again since (its incarnation is %d): %w", t, p.cfg.Incarnation, ErrNoProcess)
+	}
+	if proc := p.procs[t.Ref.ID]; proc != nil {
+		return proc, nil
+	}
+	return nil, fmt.Errorf("%s: it has ended: %w", t, ErrNoProcess)
+}
