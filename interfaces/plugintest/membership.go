@@ -1,0 +1,192 @@
+package plugintest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/barrelp2p/barrel/interfaces/membership"
+	"github.com/barrelp2p/barrel/interfaces/plugin"
+)
+
+// MembershipHarness says how to make the membership under test.
+type MembershipHarness struct {
+	// New makes a plugin that is not started, with timers as short as it allows: what
+	// follows from silence should follow within a second or two.
+	New func(t T, env membership.Env) membership.Plugin
+
+	patience time.Duration // Patience, if zero
+}
+
+// Membership checks that a membership keeps the promises of the contract, in a network
+// in memory that can be cut, healed and stalled: whoever joins is seen by all, who
+// leaves is told from who dies, leaving is sticky, every partition heals, the dead past
+// of a node never speaks for it, and nothing a peer sends does harm.
+func Membership(t *testing.T, h MembershipHarness) {
+	t.Helper()
+	runAll(t, h, membershipChecks())
+}
+
+func membershipChecks() []check[MembershipHarness] {
+	return []check[MembershipHarness]{
+		{"lifecycle", membershipLifecycle},
+		{"alone", membershipAlone},
+		{"two nodes join", membershipTwo},
+		{"three through one seed", membershipThree},
+		{"active links are held", membershipHeld},
+		{"join tells why not", membershipJoinErrors},
+		{"join honours its context", membershipJoinContext},
+		{"leave is told from death", membershipLeave},
+		{"leave is sticky until join", membershipSticky},
+		{"crash is noticed", membershipCrash},
+		{"partition heals", membershipHeal},
+		{"restart begins a new life", membershipRestart},
+		{"dead past does not speak", membershipPast},
+		{"peaceful close is no failure", membershipPeace},
+		{"input never blocks", membershipInput},
+		{"hostile frames do no harm", membershipHostile},
+		{"events tell each change once", membershipEvents},
+	}
+}
+
+func membershipLifecycle(t T, h MembershipHarness) {
+	f := newFabric(t, h)
+	host := f.puppet("self")
+	lifecycle(t, func(t T) plugin.Part {
+		return h.New(t, membership.Env{Env: Env(t, host.node.String()), Network: host, Emit: host.emit})
+	})
+	stopped := h.New(t, membership.Env{Env: Env(t, host.node.String()), Network: host, Emit: host.emit})
+	stopped.Input(membership.Input{Kind: membership.LinkUp, Peer: host.peer()})
+	stopped.Members()
+	stopped.View()
+}
+
+func membershipAlone(t T, h MembershipHarness) {
+	f := newFabric(t, h)
+	a := f.start("a")
+	list := a.plugin.Members()
+	if len(list) != 1 || list[0].Node != a.node || list[0].State != membership.Alive || list[0].Incarnation != a.inc {
+		t.Errorf("Members of a node alone: %+v; want itself, alive, incarnation %d", list, a.inc)
+	}
+	if v := a.plugin.View(); len(v.Active)+len(v.Passive) != 0 {
+		t.Errorf("View of a node alone: %+v", v)
+	}
+}
+
+func membershipTwo(t T, h MembershipHarness) {
+	f := newFabric(t, h)
+	a, b := f.start("a"), f.start("b")
+	b.join(a)
+	f.settled(a, b)
+	for _, s := range []*station{a, b} {
+		s.expectLists(a, b)
+		s.expectOnce(membership.MemberUp, membership.PeerUp)
+	}
+}
+
+func membershipThree(t T, h MembershipHarness) {
+	f := newFabric(t, h)
+	seed, b, c := f.start("seed"), f.unlisted("b"), f.unlisted("c")
+	b.join(seed)
+	c.join(seed)
+	f.settled(seed, b, c)
+	for _, s := range []*station{seed, b, c} {
+		s.expectLists(b, c, seed)
+	}
+}
+
+func membershipHeld(t T, h MembershipHarness) {
+	f := newFabric(t, h)
+	a, b := f.start("a"), f.start("b")
+	b.join(a)
+	f.settled(a, b)
+	f.eventually("Hold of the active links", func() bool { return a.holds(b) && b.holds(a) })
+	b.leave()
+	f.eventually("release of the links after Leave", func() bool { return !a.holds(b) && !b.holds(a) })
+}
+
+func membershipLeave(t T, h MembershipHarness) {
+	f := newFabric(t, h)
+	a, b, c := f.start("a"), f.start("b"), f.start("c")
+	b.join(a)
+	c.join(a)
+	f.settled(a, b, c)
+	c.leave()
+	c.leave()
+	for _, s := range []*station{a, b} {
+		f.eventually(string(s.node.String()+" sees that c left"), func() bool { return s.state(c) == membership.Left })
+		if got := s.about(c); got[len(got)-1].Type != membership.MemberLeft {
+			t.Errorf("%s was told %v of c last, want member left", s.node, got[len(got)-1])
+		}
+		s.expectNever(c, membership.MemberSuspect, membership.MemberDown)
+		if s.near(c) {
+			t.Errorf("%s has c in its active view after c left", s.node)
+		}
+	}
+	if v := c.plugin.View(); len(v.Active) != 0 {
+		t.Errorf("View of who left: %+v", v)
+	}
+	if got := c.state(c); got != membership.Left {
+		t.Errorf("who left calls itself %q", got)
+	}
+}
+
+func membershipCrash(t T, h MembershipHarness) {
+	f := newFabric(t, h)
+	a, b, c := f.start("a"), f.start("b"), f.start("c")
+	b.join(a)
+	c.join(a)
+	f.settled(a, b, c)
+	f.crash(c)
+	for _, s := range []*station{a, b} {
+		f.eventually(s.node.String()+" sees that c is down", func() bool { return s.state(c) == membership.Down })
+		s.expectNever(c, membership.MemberLeft)
+		if s.near(c) {
+			t.Errorf("%s has c in its active view after its death", s.node)
+		}
+	}
+	if a.state(b) != membership.Alive {
+		t.Errorf("the death of c changed b to %q", a.state(b))
+	}
+}
+
+func membershipHeal(t T, h MembershipHarness) {
+	f := newFabric(t, h)
+	a, b, c := f.start("a"), f.start("b"), f.start("c")
+	b.join(a)
+	c.join(a)
+	f.settled(a, b, c)
+	f.cut(c, a, b)
+	f.eventually("down across the cut", func() bool {
+		return a.state(c) == membership.Down && b.state(c) == membership.Down && c.state(a) == membership.Down
+	})
+	if a.state(b) != membership.Alive {
+		t.Errorf("the cut off of c changed b to %q", a.state(b))
+	}
+	f.heal()
+	f.settled(a, b, c)
+}
+
+func membershipEvents(t T, h MembershipHarness) {
+	f := newFabric(t, h)
+	a, b, c := f.start("a"), f.start("b"), f.start("c")
+	b.join(a)
+	c.join(a)
+	c.join(b)
+	f.settled(a, b, c)
+	f.cut(a, c)
+	f.cut(b, c)
+	f.eventually("down across the cut", func() bool { return a.state(c) == membership.Down && b.state(c) == membership.Down })
+	f.heal()
+	f.settled(a, b, c)
+	f.crash(b)
+	b2 := f.start("b")
+	b2.join(a)
+	f.settled(a, b2, c)
+	c.leave()
+	f.eventually("c left", func() bool { return a.state(c) == membership.Left && b2.state(c) == membership.Left })
+	c.join(a)
+	f.settled(a, b2, c)
+	for _, s := range []*station{a, b2, c} {
+		s.expectOrder()
+	}
+}

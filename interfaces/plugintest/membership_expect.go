@@ -1,0 +1,190 @@
+package plugintest
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/barrelp2p/barrel/interfaces/membership"
+	"github.com/barrelp2p/barrel/interfaces/name"
+)
+
+func (s *station) tryJoin(through name.Node) error {
+	ctx, cancel := context.WithTimeout(s.f.Context(), Patience)
+	defer cancel()
+	return s.plugin.Join(ctx, through)
+}
+
+func (s *station) join(through *station) {
+	s.f.Helper()
+	if err := s.tryJoin(through.node); err != nil {
+		s.f.Fatalf("%s: Join through %s: %v", s.node, through.node, err)
+	}
+}
+
+func (s *station) leave() {
+	s.f.Helper()
+	ctx, cancel := context.WithTimeout(s.f.Context(), Patience)
+	defer cancel()
+	if err := s.plugin.Leave(ctx); err != nil {
+		s.f.Fatalf("%s: Leave: %v", s.node, err)
+	}
+}
+
+// settled waits until each of the stations is alive at its incarnation for all of
+// them, and a neighbour of the others.
+func (f *fabric) settled(all ...*station) {
+	f.Helper()
+	for _, s := range all {
+		for _, other := range all {
+			f.eventually(s.node.String()+" sees "+other.node.String()+" alive, as a neighbour", func() bool {
+				m := s.member(other)
+				return m.State == membership.Alive && m.Incarnation == other.inc && (s == other || m.Neighbour && s.near(other))
+			})
+		}
+	}
+}
+
+func (s *station) member(other *station) membership.Member {
+	for _, m := range s.plugin.Members() {
+		if m.Node == other.node {
+			return m
+		}
+	}
+	return membership.Member{}
+}
+
+func (s *station) state(other *station) membership.State { return s.member(other).State }
+
+func (s *station) near(other *station) bool {
+	return slices.Contains(s.plugin.View().Active, other.node)
+}
+
+func (s *station) holds(other *station) bool {
+	s.f.mu.Lock()
+	defer s.f.mu.Unlock()
+	return s.held[other.node]
+}
+
+func (f *fabric) linked(a, b *station) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.find(a, b) != nil
+}
+
+func (s *station) frames() [][]byte {
+	s.f.mu.Lock()
+	defer s.f.mu.Unlock()
+	return slices.Clone(s.sent)
+}
+
+func (s *station) told() []membership.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.events)
+}
+
+// about lists the member events about a node.
+func (s *station) about(other *station) []membership.Event {
+	return slices.DeleteFunc(s.told(), func(e membership.Event) bool {
+		return e.Node != other.node || !strings.HasPrefix(string(e.Type), "member")
+	})
+}
+
+// expectLists checks that Members is these nodes, sorted, with addresses, and that
+// View is the same without the node itself.
+func (s *station) expectLists(want ...*station) {
+	s.f.Helper()
+	var members, others, seen []name.Node
+	for _, w := range want {
+		members = append(members, w.node)
+		if w != s {
+			others = append(others, w.node)
+		}
+	}
+	for i, m := range s.plugin.Members() {
+		seen = append(seen, m.Node)
+		if len(want) > i && !slices.Equal(m.Endpoints, []name.Address{want[i].address}) {
+			s.f.Errorf("%s: endpoints of %s are %v, want %v", s.node, m.Node, m.Endpoints, want[i].address)
+		}
+		if m.Since.IsZero() {
+			s.f.Errorf("%s: member %s has no Since", s.node, m.Node)
+		}
+	}
+	if !slices.Equal(seen, members) {
+		s.f.Errorf("%s: Members are %v, want %v, sorted", s.node, seen, members)
+	}
+	if v := s.plugin.View(); !slices.Equal(v.Active, others) {
+		s.f.Errorf("%s: View is %v, want %v active, sorted, without itself", s.node, v, others)
+	}
+}
+
+// expectOnce checks that each of these events was told exactly once.
+func (s *station) expectOnce(types ...membership.EventType) {
+	s.f.Helper()
+	for _, want := range types {
+		n := 0
+		for _, e := range s.told() {
+			if e.Type == want {
+				n++
+			}
+		}
+		if n != 1 {
+			s.f.Errorf("%s: event %q told %d times, want once", s.node, want, n)
+		}
+	}
+}
+
+func (s *station) expectNever(about *station, types ...membership.EventType) {
+	s.f.Helper()
+	for _, e := range s.about(about) {
+		if slices.Contains(types, e.Type) {
+			s.f.Errorf("%s: %q told of %s, which it was not", s.node, e.Type, about.node)
+		}
+	}
+}
+
+// expectOrder checks the whole history: peer events alternate; member events follow
+// the states of the contract and never go back to an earlier incarnation.
+func (s *station) expectOrder() {
+	s.f.Helper()
+	near := map[name.Node]bool{}
+	last := map[name.Node]membership.Event{}
+	for i, e := range s.told() {
+		switch e.Type {
+		case membership.PeerUp, membership.PeerDown:
+			up := e.Type == membership.PeerUp
+			if near[e.Node] == up {
+				s.f.Errorf("%s: event %d, %q of %s, repeats what was told", s.node, i, e.Type, e.Node)
+			}
+			near[e.Node] = up
+		default:
+			if why := misfit(last[e.Node], e); why != "" {
+				s.f.Errorf("%s: event %d, %q of %s at incarnation %d, %s", s.node, i, e.Type, e.Node, e.Incarnation, why)
+			}
+			last[e.Node] = e
+		}
+		if e.Node == s.node || e.Incarnation == 0 {
+			s.f.Errorf("%s: event %d, %q, is about itself or about no life", s.node, i, e.Type)
+		}
+	}
+}
+
+// misfit says why e cannot follow last; "" if it can.
+func misfit(last, e membership.Event) string {
+	switch {
+	case e.Incarnation < last.Incarnation:
+		return "is about the dead past"
+	case e.Type == last.Type && e.Incarnation == last.Incarnation:
+		return "repeats what was told"
+	case e.Incarnation > last.Incarnation && e.Type != membership.MemberUp:
+		return "is about a life that was never up"
+	case e.Incarnation > last.Incarnation && (last.Type == membership.MemberUp || last.Type == membership.MemberSuspect):
+		return "comes before the life before it was down"
+	case e.Type == membership.MemberSuspect && last.Type != membership.MemberUp:
+		return "does not follow up"
+	case e.Type == membership.MemberDown && last.Type == membership.MemberLeft:
+		return "follows left"
+	}
+	return ""
+}

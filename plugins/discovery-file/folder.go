@@ -1,0 +1,175 @@
+package discoveryfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/barrelp2p/barrel/interfaces/discovery"
+	"github.com/barrelp2p/barrel/interfaces/name"
+)
+
+const (
+	maxFiles = 65536           // endpoint files that are looked at
+	fresh    = 2 * time.Second // a file written so recently may change again unseen
+)
+
+// folder is what was last seen in the directory. Files that have not changed are not
+// read again.
+type folder struct {
+	files map[string]file // by file name; endpoint files only
+	whole bool            // nothing was left out
+}
+
+type file struct {
+	info   fs.FileInfo
+	node   name.Node // by the file name; zero: it is no node's name
+	record discovery.Record
+	err    error // why the file is ignored
+}
+
+// change is a file that came, went, or says something else than before.
+type change struct {
+	file     string
+	old, now file
+}
+
+// look reads the directory again and returns what changed, sorted by file name.
+func (f *folder) look(dir string, now time.Time) ([]change, error) {
+	entries, whole, err := endpointFiles(dir)
+	if err != nil {
+		f.whole = false
+		return nil, err
+	}
+	next := make(map[string]file, len(entries))
+	for _, entry := range entries {
+		if seen, ok := f.lookAt(dir, entry, now); ok {
+			next[entry.Name()] = seen
+		}
+	}
+	changes := compare(f.files, next)
+	f.files, f.whole = next, whole
+	return changes, nil
+}
+
+// lookAt reads one file, unless it is known and unchanged. It reports false for a file
+// that has vanished meanwhile.
+func (f *folder) lookAt(dir string, entry fs.DirEntry, now time.Time) (file, bool) {
+	info, err := entry.Info()
+	if errors.Is(err, fs.ErrNotExist) {
+		return file{}, false
+	}
+	if old, ok := f.files[entry.Name()]; ok && err == nil && unchanged(old.info, info, now) {
+		return old, true
+	}
+	seen := file{info: info}
+	if seen.node, seen.err = nodeOf(entry.Name()); seen.err == nil {
+		seen.record, seen.err = readRecord(filepath.Join(dir, entry.Name()), seen.node)
+	}
+	return seen, !errors.Is(seen.err, fs.ErrNotExist)
+}
+
+// unchanged compares what a directory tells of a file. File times are coarse, so a
+// file that was written just now is read again.
+func unchanged(old, now fs.FileInfo, at time.Time) bool {
+	return old != nil && os.SameFile(old, now) && old.Size() == now.Size() && old.Mode() == now.Mode() &&
+		old.ModTime().Equal(now.ModTime()) && at.Sub(now.ModTime()) > fresh
+}
+
+func compare(old, next map[string]file) []change {
+	var changes []change
+	for key, now := range next {
+		if before, ok := old[key]; !ok || !before.same(now) {
+			changes = append(changes, change{file: key, old: old[key], now: now})
+		}
+	}
+	for key, before := range old {
+		if _, ok := next[key]; !ok {
+			changes = append(changes, change{file: key, old: before})
+		}
+	}
+	slices.SortFunc(changes, func(a, b change) int { return strings.Compare(a.file, b.file) })
+	return changes
+}
+
+// same reports whether two looks at a file say the same; when it was written does not
+// matter.
+func (f file) same(other file) bool {
+	return errorText(f.err) == errorText(other.err) && f.record.Incarnation == other.record.Incarnation &&
+		slices.Equal(f.record.Endpoints, other.record.Endpoints)
+}
+
+// records lists the files that can be used, sorted by node, and whether none had to be
+// left out.
+func (f *folder) records() ([]discovery.Record, bool) {
+	records, complete := make([]discovery.Record, 0, len(f.files)), f.whole
+	for _, seen := range f.files {
+		if seen.err != nil {
+			complete = false
+			continue
+		}
+		record := seen.record
+		record.Endpoints = slices.Clone(record.Endpoints)
+		records = append(records, record)
+	}
+	slices.SortFunc(records, func(a, b discovery.Record) int { return a.Node.Compare(b.Node) })
+	return records, complete
+}
+
+// broken says in one line which files are ignored; nil if none is.
+func (f *folder) broken() error {
+	first, count := "", 0
+	for key, seen := range f.files {
+		if seen.err == nil {
+			continue
+		}
+		count++
+		if first == "" || key < first {
+			first = key
+		}
+	}
+	switch {
+	case count > 0:
+		return fmt.Errorf("%d broken endpoint files ignored, the first is %q", count, first)
+	case len(f.files) > 0 && !f.whole:
+		return fmt.Errorf("more than %d endpoint files: the others are not listed", maxFiles)
+	}
+	return nil
+}
+
+// endpointFiles lists the endpoint files in dir, and whether these are all.
+func endpointFiles(dir string) (found []fs.DirEntry, whole bool, err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, false, fmt.Errorf("%s: %w", dir, reason(err))
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	for len(found) <= maxFiles {
+		entries, err := d.ReadDir(256)
+		for _, entry := range entries {
+			if strings.HasSuffix(entry.Name(), suffix) {
+				found = append(found, entry)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return found, true, nil
+		}
+		if err != nil {
+			return nil, false, fmt.Errorf("%s: %w", dir, reason(err))
+		}
+	}
+	return found[:maxFiles], false, nil
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
