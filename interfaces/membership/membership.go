@@ -7,10 +7,18 @@
 // and left, each for one incarnation of one node; whatever depends on who is alive
 // (services, placement) listens to these only.
 //
-//	suspect ◄──────► alive        one incarnation of one member;
-//	   │   refuted     │          down and left are final for it,
-//	   ▼               ▼          a higher incarnation starts again
-//	 down            left         at alive
+//	suspect ◄──────► alive ◄┐     one incarnation of one member;
+//	   │   refuted     │    │     a higher incarnation starts
+//	   ▼               ▼    │     again at alive
+//	 down            left ──┤
+//	   └────────────────────┘
+//
+// Down is a guess from silence. It ends by proof of life, which is a link to that very
+// incarnation, or by a higher incarnation. Left is the node's own word, and ends by
+// its own word only: when the node itself, over a link of its own, joins again. What
+// others say never revives a member that is down or left. An event is never about an
+// incarnation lower than one already reported for that node, and never repeats the
+// state that was reported last.
 //
 // Who calls it: the node. Join and Leave come from its user; Input brings what
 // happens on links, one at a time and in order, and must not block. What the
@@ -20,7 +28,9 @@
 // A promise that every membership keeps: it heals. While any remembered member or
 // contact can be reached again, the cluster becomes whole again without a human,
 // unless the node has left. Leave is sticky: after it the node joins nobody and
-// accepts nobody until Join is called.
+// accepts nobody until Join is called; what it knew of others is void, and each member
+// that was up gets a MemberDown. Contacts of the configuration are the bootstrap's
+// business: it calls Join while the active view is empty and the node has not left.
 //
 // What its absence means: the view is frozen; nobody joins, nobody is declared dead.
 package membership
@@ -169,6 +179,4 @@ type Network interface {
 	Hold(node name.Node, hold bool)
 	// Disconnect closes the link to node, if there is one, after what was sent before.
 	Disconnect(node name.Node, code transport.CloseCode, reason string)
-	// Contacts lists the nodes of the bootstrap configuration, without this one.
-	Contacts() []name.Node
 }
