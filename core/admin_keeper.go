@@ -1,0 +1,84 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/barrelp2p/barrel/core/admin"
+	"github.com/barrelp2p/barrel/core/identity"
+	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/plugin"
+	"github.com/barrelp2p/barrel/interfaces/transport"
+	"github.com/barrelp2p/barrel/interfaces/trust"
+)
+
+// Keys is who this node is.
+func (c control) Keys() admin.Keys {
+	key := c.self.keys.Public()
+	return admin.Keys{Node: c.name, Fingerprint: key.Fingerprint(), PublicKey: key.String()}
+}
+
+// Rotate replaces the identity or the certificate.
+func (c control) Rotate(ctx context.Context, what string) (admin.Rotation, error) {
+	switch what {
+	case "identity":
+		r, err := c.self.keys.Rotate()
+		return admin.Rotation{What: what, Backup: r.Backup, Fingerprint: r.New}, explain(err)
+	case "cert":
+		rotator, ok := c.transport.(transport.CertificateRotator)
+		if !ok {
+			return admin.Rotation{}, explain(fmt.Errorf("%s: it has no certificate: %w", c.parts.transport, plugin.ErrUnsupported))
+		}
+		backup, err := rotator.RotateCertificate(ctx)
+		return admin.Rotation{What: what, Backup: backup}, explain(err)
+	}
+	return admin.Rotation{}, &admin.Error{Kind: admin.KindUsage, Text: fmt.Sprintf("rotate %q: no such thing: identity or cert", what)}
+}
+
+// Pins lists the pins; a broken one is left out and warned about.
+func (c control) Pins() ([]admin.Pin, error) {
+	pins, skipped, err := c.self.pins.List()
+	for _, problem := range skipped {
+		c.log.Warn("pin skipped", "error", problem)
+	}
+	out := make([]admin.Pin, len(pins))
+	for i, p := range pins {
+		out[i] = PinDocument(p)
+	}
+	return out, explain(err)
+}
+
+// PinDocument is a pin as the command line shows it.
+func PinDocument(p trust.Pin) admin.Pin {
+	return admin.Pin{
+		Node: p.Node, Fingerprint: p.Key.Fingerprint(), PublicKey: p.Key.String(),
+		Pinned: p.Pinned.UTC(), Source: p.Source,
+	}
+}
+
+// AddPin pins a key on behalf of the operator.
+func (c control) AddPin(node name.Node, key [32]byte) error {
+	return explain(c.self.pins.Put(node, key, "operator"))
+}
+
+// RemovePin removes a pin on behalf of the operator.
+func (c control) RemovePin(node name.Node) error {
+	err := c.self.pins.Remove(node)
+	if errors.Is(err, identity.ErrNoPin) {
+		return &admin.Error{Kind: admin.KindNotFound, Text: err.Error()}
+	}
+	return explain(err)
+}
+
+// TrustMode is the name of the trust plugin.
+func (c control) TrustMode() string { return c.trust.Mode() }
+
+// SetTrustMode exchanges the trust plugin; the next handshake is decided by it.
+func (c control) SetTrustMode(ctx context.Context, mode string) error {
+	_, p, err := buildNamed(c.life, plugin.Trust, mode, c.node.catalog.Trust, c.trustEnv)
+	if err != nil {
+		return &admin.Error{Kind: admin.KindUsage, Text: err.Error()}
+	}
+	return explain(c.trust.exchange(ctx, mode, p))
+}

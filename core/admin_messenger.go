@@ -1,0 +1,39 @@
+package core
+
+import (
+	"context"
+
+	"github.com/barrelp2p/barrel/core/admin"
+	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/registry"
+)
+
+// serveWorkers is how many calls a command on the socket may be answering at once.
+const serveWorkers = 16
+
+// Call sends and waits for the answer.
+func (c control) Call(ctx context.Context, target string, payload []byte) ([]byte, error) {
+	out, err := c.call(ctx, target, payload)
+	return out, explain(err)
+}
+
+// Send delivers a message and returns when it is in the mailbox, so that a person
+// learns whether it arrived.
+func (c control) Send(ctx context.Context, target string, payload []byte) error {
+	return explain(c.deliver(ctx, target, payload))
+}
+
+// Serve registers a service that something beyond the socket handles.
+func (c control) Serve(ctx context.Context, service name.Service, meta map[string]string, started func(admin.Instance),
+	handle func(context.Context, admin.Delivery) ([]byte, error),
+) error {
+	reg, err := c.register(ctx, service, meta, func(ctx context.Context, m Message) ([]byte, error) {
+		return handle(ctx, admin.Delivery{Call: m.Call, From: m.From, Payload: m.Payload})
+	}, Concurrency(serveWorkers))
+	if err != nil {
+		return explain(err)
+	}
+	started(c.instance(registry.Entry{Service: service, Ref: reg.Ref(), Meta: reg.meta, Since: reg.since}))
+	<-ctx.Done()
+	return reg.Close()
+}

@@ -1,0 +1,99 @@
+package core
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/barrelp2p/barrel/core/admin"
+	"github.com/barrelp2p/barrel/core/block/resolve"
+	"github.com/barrelp2p/barrel/interfaces/discovery"
+	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/plugin"
+)
+
+// addBackend adds a link to the discovery chain.
+func (l *life) addBackend(part, name string, p discovery.Plugin) {
+	l.parts.discovery = append(l.parts.discovery, l.add(part, p))
+	l.backends = append(l.backends, resolve.Backend{Name: name, Plugin: p})
+}
+
+// addResolver makes the chain.
+func (l *life) addResolver() {
+	l.resolver = resolve.New(resolve.Config{
+		Backends: l.backends, Tasks: l.kernel.Tasks(partResolve), Log: l.log.With("part", partResolve),
+	})
+	l.add(partResolve, l.resolver, l.parts.discovery...)
+	l.add(partAnnounce, &announcer{life: l, tasks: l.kernel.Tasks(partAnnounce)}, partResolve, partLink)
+}
+
+// addAdmin makes the control socket: the last part to start, the first to stop.
+func (l *life) addAdmin() {
+	l.admin = admin.NewServer(l.node.cfg.Socket(), control{l}, l.log.With("part", partAdmin))
+	needs := make([]string, 0, len(l.units))
+	for _, u := range l.units {
+		needs = append(needs, u.Name)
+	}
+	l.add(partAdmin, l.admin, needs...)
+}
+
+// announcer tells discovery where this node is, again whenever that changes.
+type announcer struct {
+	life  *life
+	tasks *plugin.Tasks
+}
+
+// announceCheck is how often the addresses are looked at.
+const announceCheck = 5 * time.Second
+
+// Start publishes the node. That a backend cannot publish stops nothing: the resolver
+// tries again and says so.
+func (a *announcer) Start(ctx context.Context) error {
+	a.life.announce(ctx)
+	a.tasks.Go("addresses", a.watch)
+	return nil
+}
+
+// Stop ends the watching.
+func (a *announcer) Stop(ctx context.Context) error { return a.tasks.Stop(ctx) }
+
+func (a *announcer) watch(ctx context.Context) {
+	ticker := time.NewTicker(announceCheck)
+	defer ticker.Stop()
+	last := a.life.transport.Addresses()
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		if now := a.life.transport.Addresses(); !slices.Equal(now, last) && !a.life.left.Load() {
+			last = now
+			a.life.announce(ctx)
+		}
+	}
+}
+
+func (l *life) announce(ctx context.Context) {
+	record := discovery.Record{
+		Node: l.name, Endpoints: publishable(l.transport.Addresses()),
+		Incarnation: l.self.incarnation, Written: time.Now().UTC(),
+	}
+	if err := l.resolver.Publish(ctx, record); err != nil {
+		l.log.Warn("not published everywhere", "error", err)
+	}
+}
+
+// withdraw takes back what announce published.
+func (l *life) withdraw(ctx context.Context) {
+	if err := l.resolver.Withdraw(ctx, l.name); err != nil {
+		l.log.Warn("not withdrawn everywhere", "error", err)
+	}
+}
+
+// maxPublished bounds how many endpoints a node publishes.
+const maxPublished = 8
+
+func publishable(addresses []name.Address) []name.Address {
+	return addresses[:min(len(addresses), maxPublished)]
+}

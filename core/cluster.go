@@ -1,0 +1,58 @@
+package core
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/transport"
+)
+
+// alone reports that the node has no neighbour and should have one.
+func (l *life) alone() bool {
+	return !l.left.Load() && len(l.membership.View().Active) == 0
+}
+
+// enter joins on behalf of the bootstrap, which does not undo a leave.
+func (l *life) enter(ctx context.Context, through name.Node) error {
+	return l.membership.Join(ctx, through)
+}
+
+// join joins on behalf of the user, and ends what leave began.
+func (l *life) join(ctx context.Context, through name.Node) error {
+	if through == l.name {
+		return fmt.Errorf("join: %s is this node itself: name another", through)
+	}
+	if err := l.membership.Join(ctx, through); err != nil {
+		return err
+	}
+	if l.left.Swap(false) {
+		l.announce(ctx)
+	}
+	l.publish("node", "joined", l.name, "through "+through.String(), nil)
+	return nil
+}
+
+// leave says good-bye to the cluster, and to discovery, so that nobody looks for the
+// node while it is out.
+func (l *life) leave(ctx context.Context) error {
+	already := l.left.Swap(true)
+	err := l.membership.Leave(ctx)
+	if already {
+		return err
+	}
+	l.withdraw(ctx)
+	l.publish("node", "left", l.name, "told to leave", nil)
+	return err
+}
+
+// farewell is what a node does before it stops: leave, and close the links so that no
+// peer takes it for a failure. It never takes longer than the leave timeout.
+func (l *life) farewell(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, l.node.cfg.Node.LeaveTimeout)
+	defer cancel()
+	if err := l.leave(ctx); err != nil {
+		l.log.Warn("not left in good order", "error", err)
+	}
+	l.links.CloseAll(ctx, transport.CloseLeaving, "node leaves")
+}

@@ -1,0 +1,148 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/barrelp2p/barrel/core/block/process"
+	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/registry"
+)
+
+// Message is what a handler gets.
+type Message = process.Message
+
+// Handler does the work of a service. What it returns answers a call.
+type Handler = process.Handler
+
+// The errors of Call and Send that callers decide on; test with errors.Is.
+var (
+	ErrNoProcess    = process.ErrNoProcess
+	ErrNoConnection = process.ErrNoConnection
+	ErrPanicked     = process.ErrPanicked
+	ErrTooLarge     = process.ErrTooLarge
+	ErrNotFound     = registry.ErrNotFound
+)
+
+// RemoteError is what a handler returned, as its caller sees it.
+type RemoteError = process.RemoteError
+
+// Registration is a service that this node offers.
+type Registration struct {
+	life    *life
+	service name.Service
+	proc    *process.Process
+	meta    map[string]string
+	since   time.Time
+	once    sync.Once
+}
+
+// RegisterOption changes how a service is run.
+type RegisterOption func(*process.Spec)
+
+// Concurrency lets a service handle n messages at the same time, which gives up their
+// order. Without it they are handled one by one.
+func Concurrency(n int) RegisterOption { return func(s *process.Spec) { s.Workers = n } }
+
+func (l *life) register(ctx context.Context, service name.Service, meta map[string]string, handle Handler, opts ...RegisterOption) (*Registration, error) {
+	spec := process.Spec{Handle: handle}
+	for _, opt := range opts {
+		opt(&spec)
+	}
+	proc, err := l.processes.Spawn(spec)
+	if err != nil {
+		return nil, fmt.Errorf("register %s: %w", service, err)
+	}
+	r := &Registration{life: l, service: service, proc: proc, meta: maps.Clone(meta), since: time.Now().UTC()}
+	err = l.registry.Put(ctx, registry.Entry{Service: service, Ref: proc.Ref(), Meta: r.meta, Since: r.since})
+	if err == nil {
+		err = l.processes.Bind(service, proc.Ref())
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("register %s: %w", service, err), r.Close())
+	}
+	return r, nil
+}
+
+// Ref is the reference of the process behind the service.
+func (r *Registration) Ref() name.Ref { return r.proc.Ref() }
+
+// Close takes the service back. Idempotent.
+func (r *Registration) Close() (err error) {
+	r.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+		defer cancel()
+		err = r.life.registry.Remove(ctx, r.service, r.proc.Ref())
+		if errors.Is(err, registry.ErrNotFound) {
+			err = nil // it was never put
+		}
+		r.proc.Stop()
+	})
+	return err
+}
+
+const closeTime = 5 * time.Second
+
+func (l *life) resolveTarget(text string) (process.Target, error) {
+	to, err := ParseTarget(text)
+	if err != nil || !to.Node.IsZero() {
+		return to, err
+	}
+	found := l.registry.Lookup(to.Service)
+	if len(found) == 0 {
+		return to, fmt.Errorf("service %s: nobody that this node knows offers it; name the node, as %s@NODE: %w", to.Service, to.Service, ErrNotFound)
+	}
+	return process.ToRef(found[0].Ref), nil
+}
+
+func (l *life) call(ctx context.Context, target string, payload []byte) ([]byte, error) {
+	to, err := l.resolveTarget(target)
+	if err != nil {
+		return nil, err
+	}
+	return l.processes.Call(ctx, to, payload)
+}
+
+func (l *life) send(ctx context.Context, target string, payload []byte) error {
+	to, err := l.resolveTarget(target)
+	if err != nil {
+		return err
+	}
+	return l.processes.Send(ctx, to, payload)
+}
+
+func (l *life) deliver(ctx context.Context, target string, payload []byte) error {
+	to, err := l.resolveTarget(target)
+	if err != nil {
+		return err
+	}
+	return l.processes.Deliver(ctx, to, payload)
+}
+
+// ParseTarget reads a target: NAME (a service, Node is zero then), NAME@NODE with NODE
+// as name@host, or a reference. The three differ in how many @ they have.
+func ParseTarget(text string) (process.Target, error) {
+	switch strings.Count(text, "@") {
+	case 0:
+		service, err := name.ParseService(text)
+		return process.Target{Service: service}, err
+	case 1:
+		ref, err := name.ParseRef(text)
+		if err != nil {
+			return process.Target{}, fmt.Errorf("%w; write NAME, NAME@NODE with NODE as name@host, or a reference", err)
+		}
+		return process.ToRef(ref), nil
+	}
+	service, node, _ := strings.Cut(text, "@")
+	s, err := name.ParseService(service)
+	if err != nil {
+		return process.Target{}, err
+	}
+	at, err := name.ParseNode(node)
+	return process.ToName(at, s), err
+}

@@ -1,0 +1,139 @@
+package core_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/barrelp2p/barrel/core"
+	"github.com/barrelp2p/barrel/core/catalog"
+	"github.com/barrelp2p/barrel/core/config"
+	"github.com/barrelp2p/barrel/interfaces/discovery"
+	"github.com/barrelp2p/barrel/interfaces/membership"
+	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/registry"
+	"github.com/barrelp2p/barrel/interfaces/transport"
+	"github.com/barrelp2p/barrel/interfaces/trust"
+	discoveryfile "github.com/barrelp2p/barrel/plugins/discovery-file"
+	membershipfull "github.com/barrelp2p/barrel/plugins/membership-full"
+	registrymemory "github.com/barrelp2p/barrel/plugins/registry-memory"
+	transportmemory "github.com/barrelp2p/barrel/plugins/transport-memory"
+	truststrict "github.com/barrelp2p/barrel/plugins/trust-strict"
+	trusttofu "github.com/barrelp2p/barrel/plugins/trust-tofu"
+)
+
+// patience bounds a wait for something that should happen soon.
+const patience = 20 * time.Second
+
+// lab makes nodes on one memory network and one discovery folder.
+type lab struct {
+	t       *testing.T
+	catalog catalog.Catalog
+	folder  string
+}
+
+func newLab(t *testing.T) *lab {
+	return &lab{t: t, folder: t.TempDir(), catalog: catalog.Catalog{
+		Transport:  []transport.Factory{transportmemory.NewNetwork().Factory()},
+		Discovery:  []discovery.Factory{discoveryfile.Factory()},
+		Trust:      []trust.Factory{trusttofu.Factory(), truststrict.Factory()},
+		Membership: []membership.Factory{membershipfull.Factory()},
+		Registry:   []registry.Factory{registrymemory.Factory()},
+	}}
+}
+
+func (l *lab) load(node, dir string, sets ...string) *config.Config {
+	l.t.Helper()
+	cfg, err := core.Load(config.Sources{Name: node, DataDir: dir, Sets: append([]string{
+		"transport.use=memory", "discovery.use=file", "discovery.file.dir=" + l.folder, "bootstrap.retry=2s",
+	}, sets...)}, l.catalog)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return cfg
+}
+
+func (l *lab) start(node string, sets ...string) *core.Node {
+	l.t.Helper()
+	n, err := core.New(l.load(node, l.t.TempDir(), sets...), l.catalog)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(l.t.Context(), patience)
+	defer cancel()
+	if err := n.Start(ctx); err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { stop(l.t, n) })
+	return n
+}
+
+func stop(t *testing.T, n *core.Node) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := n.Stop(ctx); err != nil {
+		t.Errorf("stop %s: %v", n.Name(), err)
+	}
+}
+
+func eventually(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !cond(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within %v", what, patience)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func members(n *core.Node, state membership.State) (count int) {
+	for _, m := range n.Members() {
+		if m.State == state {
+			count++
+		}
+	}
+	return count
+}
+
+func echo(_ context.Context, m core.Message) ([]byte, error) {
+	switch string(m.Payload) {
+	case "panic":
+		panic("as told")
+	case "fail":
+		return nil, errors.New("as told")
+	}
+	return append([]byte("echo: "), m.Payload...), nil
+}
+
+func TestTwoNodesFindEachOtherAndTalk(t *testing.T) {
+	lab := newLab(t)
+	b := lab.start("b@127.0.0.1", "bootstrap.contact_nodes=a@127.0.0.1,b@127.0.0.1")
+	a := lab.start("a@127.0.0.1", "bootstrap.contact_nodes=a@127.0.0.1,b@127.0.0.1")
+	eventually(t, "both are members on both", func() bool {
+		return members(a, membership.Alive) == 2 && members(b, membership.Alive) == 2
+	})
+	if _, err := b.Register(t.Context(), name.MustService("echo"), nil, echo); err != nil {
+		t.Fatal(err)
+	}
+	out, err := a.Call(t.Context(), "echo@b@127.0.0.1", []byte("hello"))
+	if err != nil || string(out) != "echo: hello" {
+		t.Errorf("call: %q, %v", out, err)
+	}
+	_, err = a.Call(t.Context(), "echo@b@127.0.0.1", []byte("panic"))
+	if !errors.Is(err, core.ErrPanicked) {
+		t.Errorf("call of a handler that panics: %v", err)
+	}
+	var remote *core.RemoteError
+	_, err = a.Call(t.Context(), "echo@b@127.0.0.1", []byte("fail"))
+	if !errors.As(err, &remote) || !strings.Contains(remote.Text, "as told") {
+		t.Errorf("call of a handler that fails: %v", err)
+	}
+	if _, err = a.Call(t.Context(), "nobody@b@127.0.0.1", nil); !errors.Is(err, core.ErrNoProcess) {
+		t.Errorf("call of a name that nobody has: %v", err)
+	}
+	stop(t, b)
+	eventually(t, "a sees b as left", func() bool { return members(a, membership.Left) == 1 })
+}

@@ -1,0 +1,68 @@
+package core
+
+import (
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/barrelp2p/barrel/core/block/link"
+	"github.com/barrelp2p/barrel/core/machine/handshake"
+	"github.com/barrelp2p/barrel/interfaces/membership"
+	"github.com/barrelp2p/barrel/interfaces/transport"
+)
+
+// observer passes on what happens on links. It is called with a lock of the link block
+// held, so it only hands over.
+type observer struct {
+	life       *life
+	refusals   *rate.Limiter
+	suppressed atomic.Uint64
+}
+
+func newObserver(l *life) *observer {
+	return &observer{life: l, refusals: rate.NewLimiter(rate.Every(time.Second), 20)}
+}
+
+// isMember reports whether a peer takes part in the cluster. One that only the cookie
+// let in may send and call, and is nobody's neighbour.
+func isMember(p link.Peer) bool { return p.Proof != handshake.CookieOnly }
+
+func asPeer(p link.Peer) membership.Peer {
+	return membership.Peer{Node: p.Node, Incarnation: p.Incarnation, Endpoints: p.Endpoints, Remote: p.Remote}
+}
+
+// Up tells membership and whoever listens.
+func (o *observer) Up(p link.Peer) {
+	o.life.meters.Opened()
+	if isMember(p) {
+		o.life.membership.Input(membership.Input{Kind: membership.LinkUp, Peer: asPeer(p)})
+	}
+	o.life.publish("link", "up", p.Node, "", map[string]string{"address": p.Remote.String(), "proof": p.Proof.String()})
+}
+
+// Down tells membership, fails calls that wait for the peer, and tells whoever listens.
+func (o *observer) Down(p link.Peer, code transport.CloseCode, text string) {
+	if isMember(p) {
+		o.life.membership.Input(membership.Input{Kind: membership.LinkDown, Peer: asPeer(p), Code: code, Text: text})
+	}
+	o.life.processes.PeerDown(p.Node, text)
+	o.life.publish("link", "down", p.Node, text, map[string]string{"code": code.String()})
+}
+
+// Refused tells whoever listens and the log. A stranger must not be able to fill
+// either, so both are limited; what was left out is counted.
+func (o *observer) Refused(p link.Peer, dialed bool, err error) {
+	o.life.meters.Refused(dialed)
+	if !o.refusals.Allow() {
+		o.suppressed.Add(1)
+		return
+	}
+	side := "accepted"
+	if dialed {
+		side = "dialed"
+	}
+	o.life.log.Warn("handshake refused", "peer", p.Node, "address", p.Remote, "direction", side,
+		"error", err, "suppressed", o.suppressed.Swap(0))
+	o.life.publish("trust", "refused", p.Node, err.Error(), map[string]string{"address": p.Remote.String(), "direction": side})
+}

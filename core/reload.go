@@ -1,0 +1,80 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/barrelp2p/barrel/core/admin"
+	"github.com/barrelp2p/barrel/core/config"
+	"github.com/barrelp2p/barrel/interfaces/plugin"
+)
+
+// Reload reads the configuration again. What can change while the node runs is
+// changed: the trust plugin, and the settings of plugins that can reload. Of the rest
+// it says that a restart is needed. The answer is a line for each changed key.
+func (c control) Reload(ctx context.Context) ([]string, error) {
+	if c.node.opts.reread == nil {
+		return nil, &admin.Error{Kind: admin.KindFailed, Text: "reload: this node was not made from a file"}
+	}
+	next, err := c.node.opts.reread()
+	if err != nil {
+		return nil, &admin.Error{Kind: admin.KindUsage, Text: err.Error() + "\nnothing was changed"}
+	}
+	lines := []string{}
+	done := map[string]string{}
+	for _, key := range config.Diff(c.configNow(), next) {
+		part := ownerOf(key)
+		if _, asked := done[part]; !asked {
+			done[part] = c.reloadPart(ctx, part, next)
+		}
+		lines = append(lines, key+": "+done[part])
+	}
+	c.reloaded.Store(next)
+	return lines, nil
+}
+
+// configNow is the configuration as last read.
+func (l *life) configNow() *config.Config {
+	if cfg := l.reloaded.Load(); cfg != nil {
+		return cfg
+	}
+	return l.node.cfg
+}
+
+const needsRestart = "changed in the file; restart the node to use it"
+
+// ownerOf is the part that a key belongs to: "discovery/static" for
+// "discovery.static.nodes", "trust" for "trust.use", "" for what no part owns.
+func ownerOf(key string) string {
+	words := strings.SplitN(key, ".", 3)
+	switch {
+	case key == "trust.use":
+		return "trust"
+	case len(words) < 3 || words[1] == "use":
+		return ""
+	}
+	return words[0] + "/" + words[1]
+}
+
+func (c control) reloadPart(ctx context.Context, part string, next *config.Config) string {
+	if part == "trust" {
+		return outcome(c.SetTrustMode(ctx, next.Use(plugin.Trust)[0]))
+	}
+	for _, unit := range c.units {
+		r, ok := unit.Part.(plugin.Reloader)
+		if !ok || unit.Name != part {
+			continue
+		}
+		kind, name := splitID(part)
+		return outcome(r.Reload(ctx, next.Settings(plugin.Kind(kind), name)))
+	}
+	return needsRestart
+}
+
+func outcome(err error) string {
+	if err != nil {
+		return fmt.Sprintf("not changed: %v", err)
+	}
+	return "in force"
+}

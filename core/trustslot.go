@@ -1,0 +1,77 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/barrelp2p/barrel/interfaces/plugin"
+	"github.com/barrelp2p/barrel/interfaces/trust"
+)
+
+// trustSlot holds the trust plugin so that it can be exchanged while the node runs;
+// the next handshake is decided by the new one.
+type trustSlot struct {
+	mu      sync.RWMutex
+	mode    string
+	current trust.Plugin
+	running bool
+}
+
+// Decide asks the plugin of the moment.
+func (s *trustSlot) Decide(ctx context.Context, claim trust.Claim) error {
+	s.mu.RLock()
+	current := s.current
+	s.mu.RUnlock()
+	return current.Decide(ctx, claim)
+}
+
+// Start starts the plugin.
+func (s *trustSlot) Start(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.current.Start(ctx); err != nil {
+		return err
+	}
+	s.running = true
+	return nil
+}
+
+// Stop stops the plugin.
+func (s *trustSlot) Stop(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = false
+	return s.current.Stop(ctx)
+}
+
+// Health is the plugin's own, if it tells.
+func (s *trustSlot) Health() plugin.Health {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if r, ok := s.current.(plugin.HealthReporter); ok {
+		return r.Health()
+	}
+	return plugin.Health{State: plugin.Healthy}
+}
+
+// Mode is the name of the plugin.
+func (s *trustSlot) Mode() string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.mode
+}
+
+// exchange puts another plugin in. If it does not start, the old one stays.
+func (s *trustSlot) exchange(ctx context.Context, mode string, next trust.Plugin) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running {
+		if err := next.Start(ctx); err != nil {
+			return fmt.Errorf("trust/%s: %w; trust/%s stays", mode, err, s.mode)
+		}
+	}
+	old := s.current
+	s.mode, s.current = mode, next
+	return old.Stop(ctx)
+}
