@@ -1,0 +1,62 @@
+# Everything a developer does here, and everything CI does: `make test` is both.
+# Go, a C compiler (for the race detector) and make are all it needs; the tools are
+# built by Go from tools/go.mod, whose dependencies are not those of the program.
+
+GO       ?= go
+GOFMT    := $(shell $(GO) env GOROOT)/bin/gofmt
+BIN      := bin
+LINTER   := $(BIN)/golangci-lint
+FUZZTIME ?= 3s
+TIMEOUT  ?= 8m
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo quick test test-fmt test-vet test-race arch lint fmt fuzz bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build bin/barrel; version and commit are those of git
+	@mkdir -p $(BIN)
+	$(GO) build -o $(BIN)/barrel ./cmd/barrel
+
+demo: build ## three nodes on this machine, start to end, narrated, under a minute
+	$(BIN)/barrel demo
+
+quick: test-fmt test-vet ## for every minute: format, vet, architecture, short tests without -race
+	$(GO) test -short -timeout $(TIMEOUT) ./...
+
+test: ## everything that CI runs: format, vet, lint, architecture, fuzz, race tests of all
+	@scripts/steps test-fmt test-vet lint arch fuzz test-race
+
+test-fmt: # nothing that gofmt would change
+	@files=$$($(GOFMT) -l .); \
+	if [ -n "$$files" ]; then echo "not formatted, run make fmt:"; echo "$$files"; exit 1; fi
+
+test-vet:
+	$(GO) vet ./...
+
+arch: ## the rules of the architecture: imports, machines, budgets, comments
+	$(GO) test -count=1 .
+
+test-race: # unit, contract, script, program tests and examples
+	$(GO) test -race -count=1 -timeout $(TIMEOUT) ./...
+
+lint: $(LINTER) ## golangci-lint as .golangci.yml says
+	$(LINTER) run --allow-parallel-runners ./...
+
+$(LINTER): tools/go.mod tools/go.sum
+	@mkdir -p $(BIN)
+	cd tools && $(GO) build -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch $@
+
+fmt: ## format all Go files
+	$(GOFMT) -w .
+
+fuzz: ## each fuzz target for FUZZTIME (3s)
+	@scripts/fuzz $(FUZZTIME)
+
+bench: ## all benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+clean: ## remove what was built
+	rm -rf $(BIN)
