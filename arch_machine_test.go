@@ -1,4 +1,4 @@
-package deps_test
+package barrel_test
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package deps_test
+package barrel_test
 
 import (
 	"fmt"
@@ -47,7 +47,7 @@ func TestEachRuleCatchesWhatItIsFor(t *testing.T) {
 		"kernel in a block":          {"core/block/link/x.go", inModule("link", "core/kernel"), "core/block/link may not import core/kernel"},
 		"plugin in core":             {"core/x.go", inModule("core", "plugins/trust-tofu"), "core may not import plugins/trust-tofu"},
 		"plugin in a core test":      {"core/x_test.go", inModule("core", "plugins/trust-tofu"), "core may not import plugins/trust-tofu"},
-		"plugin in a block's test":   {"core/block/link/x_test.go", inModule("link_test", "plugins/trust-tofu"), "core/block/link may not import plugins/trust-tofu"},
+		"plugin in a block's test":   {"core/block/link/x_test.go", inModule("link", "plugins/trust-tofu"), "core/block/link may not import plugins/trust-tofu"},
 		"the program in something":   {"core/x.go", inModule("core", "cmd/barrel"), "core may not import cmd/barrel"},
 		"a room without a row":       {"extra/x.go", "// Package extra is.\npackage extra\n", "extra is in no row of the table of imports"},
 		"a floor above a contract":   {"interfaces/name/x.go", inModule("name", "interfaces/trust"), "interfaces/name may not import interfaces/trust"},

@@ -7,7 +7,7 @@
 //	arch_machine_test.go  what may not be in core/machine
 //	arch_shape_test.go    names, comments, variables, budgets, plugin folders
 //	arch_self_test.go     each rule catches what it is for
-package deps_test
+package barrel_test
 
 import (
 	"encoding/json"

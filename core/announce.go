@@ -22,6 +22,8 @@ func (l *life) addBackend(part, name string, p discovery.Plugin) {
 func (l *life) addResolver() {
 	l.resolver = resolve.New(resolve.Config{
 		Backends: l.backends, Tasks: l.kernel.Tasks(partResolve), Log: l.log.With("part", partResolve),
+		// Below the pause between attempts, so that each attempt asks anew.
+		NegativeTTL: min(time.Second, l.node.cfg.Bootstrap.Retry/2),
 	})
 	l.add(partResolve, l.resolver, l.parts.discovery...)
 	l.add(partAnnounce, &announcer{life: l, tasks: l.kernel.Tasks(partAnnounce)}, partResolve, partLink)

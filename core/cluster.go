@@ -3,7 +3,9 @@ package core
 import (
 	"context"
 	"fmt"
+	"sync"
 
+	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/transport"
 )
@@ -13,9 +15,48 @@ func (l *life) alone() bool {
 	return !l.left.Load() && len(l.membership.View().Active) == 0
 }
 
-// enter joins on behalf of the bootstrap, which does not undo a leave.
+// gate keeps a join that the bootstrap began from undoing a leave that came after it.
+type gate struct {
+	joining sync.RWMutex // held for reading while the bootstrap joins
+	mu      sync.Mutex
+	give    context.CancelFunc // ends the joins under way
+	ctx     context.Context
+}
+
+// enter joins on behalf of the bootstrap, unless the node was told to leave; a leave
+// that comes meanwhile ends it.
 func (l *life) enter(ctx context.Context, through name.Node) error {
+	l.gate.joining.RLock()
+	defer l.gate.joining.RUnlock()
+	if l.left.Load() {
+		return fmt.Errorf("join through %s: %w", through, membership.ErrLeft)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(l.gate.context(), cancel)()
 	return l.membership.Join(ctx, through)
+}
+
+// context ends when the next leave begins.
+func (g *gate) context() context.Context {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ctx == nil {
+		g.ctx, g.give = context.WithCancel(context.Background())
+	}
+	return g.ctx
+}
+
+// shut ends the joins under way and waits for them; the caller opens it again.
+func (g *gate) shut() (open func()) {
+	g.mu.Lock()
+	if g.give != nil {
+		g.give()
+	}
+	g.ctx, g.give = nil, nil
+	g.mu.Unlock()
+	g.joining.Lock()
+	return g.joining.Unlock
 }
 
 // join joins on behalf of the user, and ends what leave began.
@@ -37,6 +78,7 @@ func (l *life) join(ctx context.Context, through name.Node) error {
 // node while it is out.
 func (l *life) leave(ctx context.Context) error {
 	already := l.left.Swap(true)
+	defer l.gate.shut()()
 	err := l.membership.Leave(ctx)
 	if already {
 		return err

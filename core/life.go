@@ -53,6 +53,7 @@ type life struct {
 	started time.Time
 	ready   atomic.Bool
 	left    atomic.Bool // told to leave, and not to join since
+	gate    gate
 
 	reloaded atomic.Pointer[config.Config] // as last read again; nil: never
 }

@@ -57,7 +57,12 @@ func (l *lab) load(node, dir string, sets ...string) *config.Config {
 
 func (l *lab) start(node string, sets ...string) *core.Node {
 	l.t.Helper()
-	n, err := core.New(l.load(node, l.t.TempDir(), sets...), l.catalog)
+	return l.startIn(l.t.TempDir(), node, sets...)
+}
+
+func (l *lab) startIn(dir, node string, sets ...string) *core.Node {
+	l.t.Helper()
+	n, err := core.New(l.load(node, dir, sets...), l.catalog)
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/barrelp2p/barrel/core/admin"
 	"github.com/barrelp2p/barrel/core/config"
+	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 )
 
@@ -31,6 +32,7 @@ func (c control) Reload(ctx context.Context) ([]string, error) {
 		lines = append(lines, key+": "+done[part])
 	}
 	c.reloaded.Store(next)
+	c.resolver.Invalidate(name.Node{}) // what a backend said may be different now
 	return lines, nil
 }
 
@@ -66,8 +68,8 @@ func (c control) reloadPart(ctx context.Context, part string, next *config.Confi
 		if !ok || unit.Name != part {
 			continue
 		}
-		kind, name := splitID(part)
-		return outcome(r.Reload(ctx, next.Settings(plugin.Kind(kind), name)))
+		kind, use := splitID(part)
+		return outcome(r.Reload(ctx, next.Settings(plugin.Kind(kind), use)))
 	}
 	return needsRestart
 }

@@ -21,6 +21,7 @@ import (
 	membershipfull "github.com/barrelp2p/barrel/plugins/membership-full"
 	registrymemory "github.com/barrelp2p/barrel/plugins/registry-memory"
 	transportmemory "github.com/barrelp2p/barrel/plugins/transport-memory"
+	transportquic "github.com/barrelp2p/barrel/plugins/transport-quic"
 	truststrict "github.com/barrelp2p/barrel/plugins/trust-strict"
 	trusttofu "github.com/barrelp2p/barrel/plugins/trust-tofu"
 )
@@ -29,7 +30,7 @@ import (
 // share the network of its memory transport, and nothing else.
 func All() catalog.Catalog {
 	return catalog.Catalog{
-		Transport:  []transport.Factory{transportmemory.Factory()},
+		Transport:  []transport.Factory{transportquic.Factory(), transportmemory.Factory()},
 		Discovery:  []discovery.Factory{discoverystatic.Factory(), discoveryfile.Factory(), discoverydns.Factory()},
 		Trust:      []trust.Factory{trusttofu.Factory(), truststrict.Factory()},
 		Membership: []membership.Factory{membershipfull.Factory()},

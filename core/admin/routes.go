@@ -90,7 +90,7 @@ func question(answer func(context.Context, *query) (any, error)) http.HandlerFun
 		ctx, cancel := q.timeout(r.Context())
 		defer cancel()
 		document, err := answer(ctx, q)
-		finish(w, r, document, err)
+		finish(ctx, w, r, document, err)
 	}
 }
 
@@ -112,17 +112,21 @@ func action[B any, P interface {
 		if err == nil {
 			document, err = act(ctx, body)
 		}
-		finish(w, r, document, err)
+		finish(ctx, w, r, document, err)
 	}
 }
 
-func finish(w http.ResponseWriter, r *http.Request, document any, err error) {
-	if err == nil {
+// finish writes the answer. A failure after the time that the caller gave is a timeout,
+// whichever way it was noticed first.
+func finish(ctx context.Context, w http.ResponseWriter, r *http.Request, document any, err error) {
+	switch {
+	case err == nil:
 		writeJSON(w, http.StatusOK, document)
 		return
-	}
-	if r.Context().Err() != nil { // the reader has gone, or the server stops
+	case r.Context().Err() != nil: // the reader has gone, or the server stops
 		err = errStopping()
+	case ctx.Err() != nil && KindOf(err) == KindFailed:
+		err = &Error{Kind: KindTimeout, Text: err.Error()}
 	}
 	writeError(w, err)
 }

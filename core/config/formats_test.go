@@ -124,7 +124,7 @@ func TestAliasBombsAndDepth(t *testing.T) {
 		{"n.yaml", "node: " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000), "deep"},
 		{"n.json", `{"node": ` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + "}", "deep"},
 		{"n.toml", "node = " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000), "deep"},
-		{"n.toml", strings.Repeat("a.", 500_000) + "a = 1", "deep"},
+		{"n.toml", strings.Repeat("a.", 20_000) + "a = 1", "deep"},
 	}
 	for _, c := range cases {
 		_, err := loadText(c.file, c.text)

@@ -169,7 +169,7 @@ func TestSetKeys(t *testing.T) {
 		{`node..name=x`, `flag --set node..name=x: an empty part in the key` + help},
 		{`node."name=x`, `flag --set node."name=x: a quote in the key is not closed` + help},
 		{`discovery.static.nodes.=x`, `flag --set discovery.static.nodes.=x: an empty part in the key` + help},
-		{"node.\"a\x1fb\"=x", "flag --set node.\"a\x1fb\": node: the key \"a\\x1fb\" has a control character"},
+		{"node.\"a\x1fb\"=x", "flag --set node.\"a\ufffdb\": node: the key \"a\\x1fb\" has a control character"},
 		{`bootstrap.contact_nodes[0]=a@x`, `flag --set bootstrap.contact_nodes[0]: bootstrap: unknown key "contact_nodes[0]"; did you mean "contact_nodes"?`},
 	}
 	for _, c := range cases {

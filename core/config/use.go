@@ -12,6 +12,9 @@ import (
 // checkUse looks at the names that fill a slot.
 func (d *decoder) checkUse(s Slot, use []string) {
 	path := settings.Join(s.section(), "use")
+	if len(s.Plugins) == 0 && strings.Join(use, "") == "" {
+		return // a slot that the caller fills itself
+	}
 	if len(use) == 0 {
 		d.report(path, "names no plugin", "name one or more of "+strings.Join(s.names(), ", "))
 	}

@@ -72,7 +72,8 @@ func New(opt Options) *Kernel {
 
 // Tasks returns the group on which the part of that name runs its goroutines: the
 // same one for the same name. It is asked for before the part exists, when the
-// environment for its New is made. A panic on it restarts the part.
+// environment for its New is made. A panic on it restarts the part; on a group that is
+// the group of no part it fails the node.
 func (k *Kernel) Tasks(name string) *plugin.Tasks {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -1,9 +1,6 @@
 package plugintest
 
 import (
-	"bytes"
-	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -29,27 +26,6 @@ type fabric struct {
 }
 
 type fabricLink struct{ a, b *station }
-
-// station is one life of one node.
-type station struct {
-	f       *fabric
-	node    name.Node
-	inc     uint64
-	address name.Address
-	listed  bool
-	plugin  membership.Plugin // nil for a puppet
-	held    map[name.Node]bool
-	sent    [][]byte // frames that this station sent
-
-	mu     sync.Mutex
-	up     bool
-	mail   []membership.Input
-	got    []membership.Input // puppets: what came
-	wake   chan struct{}
-	quit   chan struct{}
-	ended  chan struct{}
-	events []membership.Event
-}
 
 func newFabric(t T, h MembershipHarness) *fabric {
 	f := &fabric{T: t, h: h, stations: map[name.Node]*station{}, changed: make(chan struct{})}
@@ -100,132 +76,6 @@ func (f *fabric) begin(base string, listed, puppet bool) *station {
 	return s
 }
 
-func (s *station) plug() {
-	env := Env(s.f.T, s.node.String())
-	env.Incarnation = s.inc
-	s.plugin = s.f.h.New(s.f.T, membership.Env{Env: env, Network: s, Emit: s.emit})
-	ctx, cancel := context.WithTimeout(s.f.Context(), Patience)
-	defer cancel()
-	if err := s.plugin.Start(ctx); err != nil {
-		s.f.Fatalf("Start of %s: %v", s.node, err)
-	}
-}
-
-// end stops the membership and what feeds it. Links stay as they are.
-func (s *station) end() {
-	s.mu.Lock()
-	was := s.up
-	s.up = false
-	s.mu.Unlock()
-	if !was {
-		return
-	}
-	close(s.quit)
-	<-s.ended
-	if s.plugin != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), Patience)
-		defer cancel()
-		expectStop(ctx, s.f, s.plugin, "Stop of "+s.node.String())
-	}
-}
-
-func (s *station) isUp() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.up
-}
-
-func (s *station) deliver() {
-	defer close(s.ended)
-	for {
-		select {
-		case <-s.quit:
-			return
-		case <-s.wake:
-		}
-		for in, ok := s.next(); ok; in, ok = s.next() {
-			if s.plugin != nil {
-				s.plugin.Input(in)
-			}
-		}
-	}
-}
-
-func (s *station) next() (membership.Input, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.mail) == 0 || !s.up {
-		return membership.Input{}, false
-	}
-	in := s.mail[0]
-	s.mail = s.mail[1:]
-	if s.plugin == nil {
-		s.got = append(s.got, in)
-	}
-	return in, true
-}
-
-func (s *station) post(in membership.Input) {
-	s.mu.Lock()
-	s.mail = append(s.mail, in)
-	s.mu.Unlock()
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (s *station) emit(e membership.Event) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.events = append(s.events, e)
-}
-
-func (s *station) peer() membership.Peer {
-	return membership.Peer{Node: s.node, Incarnation: s.inc, Endpoints: []name.Address{s.address}, Remote: s.address}
-}
-
-// Self is part of membership.Network.
-func (s *station) Self() []name.Address { return []name.Address{s.address} }
-
-// Connect is part of membership.Network.
-func (s *station) Connect(ctx context.Context, node name.Node, known []name.Address) error {
-	for {
-		done, wait, err := s.tryConnect(node, known)
-		if done {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-wait:
-		}
-	}
-}
-
-// tryConnect links two stations, or says when to try again.
-func (s *station) tryConnect(node name.Node, known []name.Address) (done bool, wait <-chan struct{}, err error) {
-	f := s.f
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	to := f.stations[node]
-	switch {
-	case f.stalled:
-		return false, f.changed, nil
-	case f.stations[s.node] != s || to == s:
-		return true, nil, transport.ErrClosed
-	case f.find(s, to) != nil:
-		return true, nil, nil
-	case to == nil || !to.isUp() || f.isCut(s.node, node) || !to.listed && !slices.Contains(known, to.address):
-		return true, nil, fmt.Errorf("%s: %w", node, transport.ErrUnreachable)
-	}
-	f.replaceDead(s, to)
-	f.links = append(f.links, &fabricLink{s, to})
-	to.post(membership.Input{Kind: membership.LinkUp, Peer: s.peer()})
-	s.post(membership.Input{Kind: membership.LinkUp, Peer: to.peer()})
-	return true, nil, nil
-}
-
 // find returns the link between two lives. The caller holds f.mu.
 func (f *fabric) find(a, b *station) *fabricLink {
 	for _, l := range f.links {
@@ -254,39 +104,6 @@ func (f *fabric) drop(l *fabricLink, code transport.CloseCode) {
 
 func (f *fabric) isCut(a, b name.Node) bool {
 	return slices.Contains(f.cuts, [2]name.Node{a, b}) || slices.Contains(f.cuts, [2]name.Node{b, a})
-}
-
-// Send is part of membership.Network.
-func (s *station) Send(node name.Node, frame []byte) error {
-	f := s.f
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(frame) > membership.MaxFrame {
-		f.Errorf("%s sends a frame of %d bytes; the most is %d", s.node, len(frame), membership.MaxFrame)
-	}
-	to := f.stations[node]
-	if f.find(s, to) == nil {
-		return membership.ErrNoLink
-	}
-	s.sent = append(s.sent, bytes.Clone(frame))
-	to.post(membership.Input{Kind: membership.Frame, Peer: s.peer(), Data: bytes.Clone(frame)})
-	return nil
-}
-
-// Hold is part of membership.Network.
-func (s *station) Hold(node name.Node, hold bool) {
-	s.f.mu.Lock()
-	defer s.f.mu.Unlock()
-	s.held[node] = hold
-}
-
-// Disconnect is part of membership.Network.
-func (s *station) Disconnect(node name.Node, code transport.CloseCode, _ string) {
-	s.f.mu.Lock()
-	defer s.f.mu.Unlock()
-	if l := s.f.find(s, s.f.stations[node]); l != nil {
-		s.f.drop(l, code)
-	}
 }
 
 // cut separates groups of nodes; links between them fall silently.
@@ -350,5 +167,3 @@ func (f *fabric) eventually(missing string, cond func() bool) {
 		}
 	}
 }
-
-var _ membership.Network = (*station)(nil)

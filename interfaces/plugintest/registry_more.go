@@ -1,8 +1,11 @@
 package plugintest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/barrelp2p/barrel/interfaces/membership"
@@ -101,4 +104,50 @@ func registryObserve(t T, h RegistryHarness) {
 	}
 	b.expectIDs("svc", 1)
 	b.expectTold("registered svc 1")
+}
+
+func registryBound(t T, h RegistryHarness) {
+	b := newRegistryBench(t, h)
+	b.put(b.entry("svc", 1, "key", strings.Repeat("x", registry.MaxMeta-3)))
+	big := b.entry("svc", 2, "key", strings.Repeat("x", registry.MaxMeta-2))
+	if err := b.plugin.Put(t.Context(), big); !errors.Is(err, registry.ErrTooLarge) {
+		t.Errorf("Put of MaxMeta+1 bytes: %v; want ErrTooLarge", err)
+	}
+	b.expectIDs("svc", 1)
+	b.expectTold("registered svc 1")
+}
+
+func registryContext(t T, h RegistryHarness) {
+	b := newRegistryBench(t, h)
+	b.put(b.entry("svc", 1))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := b.plugin.Put(ctx, b.entry("svc", 2)); !errors.Is(err, context.Canceled) {
+		t.Errorf("Put with an ended context: %v", err)
+	}
+	if err := b.plugin.Remove(ctx, b.first().Service, b.first().Ref); !errors.Is(err, context.Canceled) {
+		t.Errorf("Remove with an ended context: %v", err)
+	}
+	b.expectIDs("svc", 1)
+}
+
+func registryList(t T, h RegistryHarness) {
+	b := newRegistryBench(t, h)
+	for i, service := range []string{"room/b", "zoo", "room/a", "room/a", "roo", "gone"} {
+		b.put(b.entry(service, uint64(i+1)))
+	}
+	gone := b.entry("gone", 6)
+	if err := b.plugin.Remove(t.Context(), gone.Service, gone.Ref); err != nil {
+		t.Fatalf("Remove: %v", err)
+	}
+	for prefix, want := range map[string]string{
+		"": "[{roo 1} {room/a 2} {room/b 1} {zoo 1}]", "room/": "[{room/a 2} {room/b 1}]", "x": "[]", "gone": "[]",
+	} {
+		if got := fmt.Sprint(b.plugin.List(prefix)); got != want {
+			t.Errorf("List(%q): %s, want %s", prefix, got, want)
+		}
+	}
+	if b.plugin.List("x") == nil {
+		t.Errorf("List of nothing is nil, want it empty")
+	}
 }

@@ -138,17 +138,13 @@ func fill(s transport.Stream) (total int, err error) {
 func streamOpenSilent(t T, h TransportHarness) {
 	d := h.duo(t)
 	silent := d.open()
-	loud := d.open()
-	d.write(loud, []byte("first"))
-	far := d.accept()
-	d.expect(far, []byte("first"))
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := d.there.AcceptStream(ctx); err == nil {
-		t.Fatalf("AcceptStream: returned a stream on which nothing was written")
+		t.Fatalf("AcceptStream: returned a stream although nothing was written")
 	}
-	d.write(silent, []byte("second"))
-	d.expect(d.accept(), []byte("second"))
+	d.write(silent, []byte("first"))
+	d.expect(d.accept(), []byte("first"))
 }
 
 func streamAcceptCancelled(t T, h TransportHarness) {
@@ -229,7 +225,7 @@ func (d duo) pass(near, far transport.Stream, data []byte) error {
 	d.bound(far)
 	wrote := make(chan error, 1)
 	go func() { _, err := near.Write(data); wrote <- err }()
-	_, err := io.ReadFull(far, data)
+	_, err := io.CopyN(io.Discard, far, int64(len(data)))
 	return errors.Join(err, <-wrote)
 }
 

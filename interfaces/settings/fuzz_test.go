@@ -51,7 +51,7 @@ func FuzzDecode(f *testing.F) {
 		got := fresh()
 		problems := settings.Decode(in, got)
 		for _, p := range problems {
-			if p.Text == "" || strings.Contains(line(p), "%!") {
+			if p.Text == "" {
 				t.Errorf("a problem that says nothing: %+v", p)
 			}
 			settings.Place(p)

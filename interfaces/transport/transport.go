@@ -61,10 +61,12 @@ type Liveness struct {
 
 // Conn is one connection. All methods are safe for concurrent use.
 type Conn interface {
-	// OpenStream opens a stream; the peer sees it with the first byte written. It
-	// blocks while the peer allows no more streams.
+	// OpenStream opens a stream; the peer sees it with the first byte written to it,
+	// or already to one that was opened later (RFC 9000 section 3.2). It blocks while
+	// the peer allows no more streams.
 	OpenStream(ctx context.Context) (Stream, error)
-	// AcceptStream waits for the next stream that the peer opened.
+	// AcceptStream waits for the next stream that the peer opened. Nothing may have been
+	// written to it yet.
 	AcceptStream(ctx context.Context) (Stream, error)
 	// SendDatagram sends at most MaxDatagram bytes, unordered, perhaps never to
 	// arrive. It does not block for longer than the queue of the transport needs.

@@ -48,7 +48,9 @@ func (z *zone) run(t plugintest.T, s *dns.Server) {
 		if err := s.Shutdown(); err != nil {
 			t.Errorf("shutdown: %v", err)
 		}
-		<-done
+		if err := <-done; err != nil {
+			t.Errorf("serve: %v", err)
+		}
 	})
 }
 

@@ -63,8 +63,11 @@ func (b *backend) Withdraw(ctx context.Context, node name.Node) error {
 
 func (b *backend) removeOwn(mine uint64) error {
 	path, err := safefile.Join(b.dir, fileName(b.env.Node))
-	if err != nil {
+	if errors.Is(err, safefile.ErrElement) {
 		return nil // such a name was never written
+	}
+	if err != nil {
+		return err
 	}
 	record, err := readRecord(path, b.env.Node)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && record.Incarnation > mine {

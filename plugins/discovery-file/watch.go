@@ -95,7 +95,8 @@ func (b *backend) await(ctx context.Context, w *dirWatch, longest time.Duration)
 		case <-enough.C:
 			return
 		case <-events:
-		case <-errs:
+		case err := <-errs:
+			b.env.Log.Debug("file events were lost", "error", err)
 		}
 	}
 }
@@ -111,7 +112,8 @@ func (b *backend) awaitFirst(ctx context.Context, w *dirWatch, poll <-chan time.
 			return false
 		case <-b.wake:
 			return true
-		case <-errs: // for example an overflow: anything may have happened
+		case err := <-errs: // for example an overflow: anything may have happened
+			b.env.Log.Debug("file events were lost", "error", err)
 			return true
 		case event := <-events:
 			if b.concerns(event) {

@@ -1,7 +1,6 @@
 package discoverystatic
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
@@ -16,27 +15,14 @@ type Settings struct {
 
 func defaults() *Settings { return &Settings{Nodes: map[name.Node][]name.Address{}} }
 
-// Validate reports nodes without an address, and addresses and names that are empty.
+// Validate reports nodes without an address.
 func (s *Settings) Validate() []plugin.Problem {
 	var problems []plugin.Problem
 	for _, node := range slices.SortedFunc(maps.Keys(s.Nodes), name.Node.Compare) {
-		problems = append(problems, checkNode(node, s.Nodes[node])...)
-	}
-	return problems
-}
-
-func checkNode(node name.Node, endpoints []name.Address) []plugin.Problem {
-	path := "nodes." + node.String()
-	var problems []plugin.Problem
-	if node.IsZero() {
-		problems = append(problems, plugin.Problem{Path: "nodes", Text: "a node without a name", Hint: "write name@host"})
-	}
-	if len(endpoints) == 0 {
-		problems = append(problems, plugin.Problem{Path: path, Text: "no address", Hint: `write at least one, as ["10.0.0.1:9100"]`})
-	}
-	for i, endpoint := range endpoints {
-		if endpoint.IsZero() {
-			problems = append(problems, plugin.Problem{Path: fmt.Sprintf("%s[%d]", path, i), Text: "empty address", Hint: "write host:port"})
+		if len(s.Nodes[node]) == 0 {
+			problems = append(problems, plugin.Problem{
+				Path: "nodes." + node.String(), Text: "no address", Hint: `write at least one, as ["10.0.0.1:9100"]`,
+			})
 		}
 	}
 	return problems

@@ -25,6 +25,7 @@ const (
 var (
 	errNoEndpoints = errors.New("answered without endpoints")
 	errHanging     = errors.New("too many calls have not returned: not asked")
+	errStopping    = fmt.Errorf("the resolver is stopping: %w", plugin.ErrGone)
 )
 
 // backend is a link of the chain and what is known of how it does.
@@ -71,7 +72,8 @@ func (r *Resolver) ask(ctx context.Context, b *backend, node name.Node, budget t
 		}
 	default:
 		step.Outcome, step.Error = Failed, err.Error()
-		step.hurried = budget < min(fairTime, r.cfg.Timeout) && errors.Is(err, context.DeadlineExceeded)
+		step.hurried = errors.Is(err, errStopping) ||
+			budget < min(fairTime, r.cfg.Timeout) && errors.Is(err, context.DeadlineExceeded)
 	}
 	if ctx.Err() == nil && !step.hurried { // else it is the caller's doing
 		b.judge(node, step)
@@ -118,16 +120,18 @@ func (b *backend) call(ctx context.Context, budget time.Duration, what string, f
 	if b.hangs() {
 		return errHanging
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, budget, fmt.Errorf("no answer within %v: %w", budget.Round(time.Millisecond), context.DeadlineExceeded))
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ctx, expire := context.WithTimeoutCause(ctx, budget, fmt.Errorf("no answer within %v: %w", budget.Round(time.Millisecond), context.DeadlineExceeded))
+	defer expire()
 	c := &call{done: make(chan error, 1)}
 	started := b.tasks.Go(what+" "+b.name, func(stop context.Context) {
-		defer context.AfterFunc(stop, cancel)()
+		defer context.AfterFunc(stop, func() { cancel(errStopping) })()
 		c.done <- contained(ctx, what+" "+b.name, f)
 		b.returned(c)
 	})
 	if !started {
-		return plugin.ErrGone
+		return errStopping
 	}
 	select {
 	case err := <-c.done:

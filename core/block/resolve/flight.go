@@ -8,7 +8,6 @@ import (
 
 	"github.com/barrelp2p/barrel/interfaces/discovery"
 	"github.com/barrelp2p/barrel/interfaces/name"
-	"github.com/barrelp2p/barrel/interfaces/plugin"
 )
 
 // flight is one walk along the chain, shared by all who wait for it. done, verdict and
@@ -39,13 +38,13 @@ func (r *Resolver) join(ctx context.Context, node name.Node) (v verdict, f *flig
 	var walk context.Context
 	walk, f.cancel = detached(ctx)
 	started := r.cfg.Tasks.Go("resolve", func(stop context.Context) {
-		defer context.AfterFunc(stop, func() { f.cancel(plugin.ErrGone) })()
+		defer context.AfterFunc(stop, func() { f.cancel(errStopping) })()
 		defer f.cancel(nil)
 		r.fly(walk, node, f)
 	})
 	if !started {
 		f.cancel(nil)
-		return verdict{err: interrupted(node, plugin.ErrGone)}, nil, true
+		return verdict{err: interrupted(node, errStopping)}, nil, true
 	}
 	r.flights[node] = f
 	return verdict{}, f, true

@@ -49,7 +49,7 @@ type Step struct {
 	err     error         // why it is no hit
 	asOf    time.Time     // of a hit: when the fact was written
 	ttl     time.Duration // of a hit
-	hurried bool          // it was given less than a fair time, and that was not enough
+	hurried bool          // it had less than a fair time, so an error says nothing about it
 }
 
 // Duration is a time.Duration that is written as text, as "1.5s".

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/barrelp2p/barrel/core"
+	"github.com/barrelp2p/barrel/core/admin"
+	"github.com/barrelp2p/barrel/core/config"
+	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/plugins"
+)
+
+// deps is what the program needs of the kernel and of the list of plugins.
+type deps struct {
+	load    func(config.Sources) (*config.Config, error)
+	slots   func() []config.Slot
+	newNode func(*config.Config, ...core.Option) (*core.Node, error)
+	doctor  func(context.Context, *config.Config, name.Node) []admin.Check
+	plugins func() []admin.Plugin
+}
+
+func realDeps() deps {
+	return deps{
+		load:  func(s config.Sources) (*config.Config, error) { return core.Load(s, plugins.All()) },
+		slots: func() []config.Slot { return core.Slots(plugins.All()) },
+		newNode: func(cfg *config.Config, opts ...core.Option) (*core.Node, error) {
+			return core.New(cfg, plugins.All(), opts...)
+		},
+		doctor: func(ctx context.Context, cfg *config.Config, node name.Node) []admin.Check {
+			return core.Doctor(ctx, cfg, plugins.All(), node)
+		},
+		plugins: builtIn,
+	}
+}
+
+// builtIn lists the plugins of this program, none in use.
+func builtIn() []admin.Plugin {
+	list := []admin.Plugin{}
+	for _, e := range plugins.All().Entries() {
+		list = append(list, admin.Plugin{
+			Kind: string(e.Kind), Name: e.Name, Version: buildVersion().Version, Contract: e.Contract, Health: "unused",
+		})
+	}
+	return list
+}
+
+var errOffline = errors.New("start the node: a certificate is replaced by the transport that uses it")

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/barrelp2p/barrel/core/admin"
+)
+
+func (a *app) pluginCommand() *cobra.Command {
+	list := a.talks(a.leaf("list", "what is built in and what runs outside", func(ctx context.Context, _ []string) error {
+		plugins, err := a.plugins(ctx)
+		if err != nil {
+			return err
+		}
+		return a.show(plugins, pluginRows(plugins))
+	}))
+	return noun("plugin", "the plugins of the node", list)
+}
+
+// plugins asks the node; without one the answer is what is built in, none of it in use.
+func (a *app) plugins(ctx context.Context) (plugins []admin.Plugin, err error) {
+	err = a.ask(ctx, askTimeout, func(ctx context.Context, c *admin.Client) error {
+		plugins, err = c.Plugins(ctx)
+		return err
+	})
+	if admin.KindOf(err) == admin.KindNoNode {
+		a.note("no running node: this is what is built in")
+		return a.deps.plugins(), nil
+	}
+	return plugins, err
+}
+
+func pluginRows(plugins []admin.Plugin) [][]string {
+	rows := [][]string{{"KIND", "NAME", "WHERE", "VERSION", "CONTRACT", "HEALTH", "PID", "RESTARTS"}}
+	for _, p := range plugins {
+		where, pid := "built in", "-"
+		if p.External {
+			where, pid = "process", count(p.PID)
+		}
+		rows = append(rows, []string{p.Kind, p.Name, where, orDash(p.Version), p.Contract, p.Health, pid, count(p.Restarts)})
+	}
+	return rows
+}

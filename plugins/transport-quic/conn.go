@@ -1,0 +1,150 @@
+package transportquic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/quic-go/quic-go"
+
+	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/transport"
+)
+
+var (
+	_ transport.Conn   = (*conn)(nil)
+	_ transport.Stream = (*stream)(nil)
+)
+
+// conn is a QUIC connection in the words of the contract.
+type conn struct {
+	quic    *quic.Conn
+	dialed  bool
+	binding [32]byte
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+}
+
+// newConn wraps a connection whose handshake is complete. Without a binding there is
+// no proof of who is there, so the connection is of no use and is closed.
+func newConn(qc *quic.Conn, dialed bool) (*conn, error) {
+	state := qc.ConnectionState()
+	material, err := state.TLS.ExportKeyingMaterial("EXPORTER-Channel-Binding", nil, 32) // RFC 9266
+	if err != nil {
+		_ = qc.CloseWithError(quic.ApplicationErrorCode(transport.CloseProtocol), "no channel binding") // returns nil
+		return nil, fmt.Errorf("channel binding: %w", err)
+	}
+	c := &conn{quic: qc, dialed: dialed, binding: [32]byte(material)}
+	c.ctx, c.cancel = context.WithCancelCause(context.Background())
+	context.AfterFunc(qc.Context(), c.ended)
+	return c, nil
+}
+
+func (c *conn) ended() { c.cancel(connError(context.Cause(c.quic.Context()))) }
+
+// OpenStream opens a stream.
+func (c *conn) OpenStream(ctx context.Context) (transport.Stream, error) {
+	s, err := c.quic.OpenStreamSync(ctx)
+	if err != nil {
+		return nil, callError(ctx, err)
+	}
+	return &stream{quic: s}, nil
+}
+
+// AcceptStream waits for a stream of the peer.
+func (c *conn) AcceptStream(ctx context.Context) (transport.Stream, error) {
+	s, err := c.quic.AcceptStream(ctx)
+	if err != nil {
+		return nil, callError(ctx, err)
+	}
+	return &stream{quic: s}, nil
+}
+
+// SendDatagram sends a datagram.
+func (c *conn) SendDatagram(data []byte) error {
+	err := c.quic.SendDatagram(data)
+	if err == nil {
+		return nil
+	}
+	if large, ok := errors.AsType[*quic.DatagramTooLargeError](err); ok {
+		return fmt.Errorf("datagram of %d bytes: at most %d: %w", len(data), large.MaxDatagramPayloadSize, transport.ErrTooLarge)
+	}
+	return connError(err)
+}
+
+// ReceiveDatagram waits for a datagram.
+func (c *conn) ReceiveDatagram(ctx context.Context) ([]byte, error) {
+	data, err := c.quic.ReceiveDatagram(ctx)
+	if err != nil {
+		return nil, callError(ctx, err)
+	}
+	return data, nil
+}
+
+// Close ends the connection and returns when the peer has been told.
+func (c *conn) Close(code transport.CloseCode, reason string) error {
+	err := c.quic.CloseWithError(quic.ApplicationErrorCode(code), bounded(reason))
+	c.ended()
+	return err
+}
+
+// Context ends with the connection.
+func (c *conn) Context() context.Context { return c.ctx }
+
+// Info describes the connection.
+func (c *conn) Info() transport.Info {
+	stats := c.quic.ConnectionStats()
+	return transport.Info{
+		Local:           name.AddressFrom(addrPort(c.quic.LocalAddr())),
+		Remote:          name.AddressFrom(addrPort(c.quic.RemoteAddr())),
+		Dialed:          c.dialed,
+		Binding:         c.binding,
+		RTT:             stats.SmoothedRTT,
+		BytesSent:       stats.BytesSent,
+		BytesReceived:   stats.BytesReceived,
+		PacketsReceived: stats.PacketsReceived,
+	}
+}
+
+// stream is a QUIC stream in the words of the contract.
+type stream struct{ quic *quic.Stream }
+
+// Read reads.
+func (s *stream) Read(p []byte) (int, error) {
+	n, err := s.quic.Read(p)
+	if err != nil && err != io.EOF {
+		err = streamError(err)
+	}
+	return n, err
+}
+
+// Write writes; it blocks while the peer gives no window.
+func (s *stream) Write(p []byte) (int, error) {
+	n, err := s.quic.Write(p)
+	if err != nil {
+		err = streamError(err)
+	}
+	return n, err
+}
+
+// CloseWrite ends the sending side.
+func (s *stream) CloseWrite() error {
+	if err := s.quic.Close(); err != nil {
+		return fmt.Errorf("closing a stream: %w", err)
+	}
+	return nil
+}
+
+// Reset gives the stream up.
+func (s *stream) Reset(code transport.CloseCode) {
+	s.quic.CancelRead(quic.StreamErrorCode(code))
+	s.quic.CancelWrite(quic.StreamErrorCode(code))
+}
+
+// SetReadDeadline bounds reads.
+func (s *stream) SetReadDeadline(t time.Time) error { return s.quic.SetReadDeadline(t) }
+
+// SetWriteDeadline bounds writes.
+func (s *stream) SetWriteDeadline(t time.Time) error { return s.quic.SetWriteDeadline(t) }
