@@ -122,7 +122,7 @@ func (n *Node) Ping(ctx context.Context, node name.Node) (time.Duration, error) 
 	return l.links.Ping(ctx, node)
 }
 
-// Address is where peers can dial this node, best first; empty before Start.
+// Addresses is where peers can dial this node, best first; empty before Start.
 func (n *Node) Addresses() []name.Address {
 	l, err := n.current()
 	if err != nil {

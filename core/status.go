@@ -100,7 +100,7 @@ func (l *life) standing() []string {
 
 func (l *life) warnAtStart() {
 	for _, text := range l.standing() {
-		l.log.Warn(text)
+		l.log.Warn("standing warning", "warning", text)
 	}
 }
 

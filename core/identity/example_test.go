@@ -20,7 +20,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	defer lock.Release()
+	defer func() { _ = lock.Release() }()
 	_, err = identity.Lock(dataDir)
 	fmt.Println("a second node is refused:", errors.Is(err, identity.ErrInUse))
 

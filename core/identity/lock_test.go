@@ -43,7 +43,7 @@ func TestLocksOfDifferentFoldersAreIndependent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer lock.Release()
+		t.Cleanup(func() { _ = lock.Release() })
 	}
 }
 

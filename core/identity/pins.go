@@ -78,7 +78,7 @@ func OpenPins(dataDir string) (*Pins, error) {
 func (p *Pins) Lookup(node name.Node) (trust.Pin, bool, error) {
 	path, err := p.path(node)
 	if err != nil {
-		return trust.Pin{}, false, nil // a name that cannot be pinned is not pinned
+		return trust.Pin{}, false, nil //nolint:nilerr // a name that cannot be a file name cannot be pinned, so it is not
 	}
 	pin, err := p.read(node, path)
 	if errors.Is(err, fs.ErrNotExist) {

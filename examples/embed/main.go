@@ -42,19 +42,19 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 
 	house := newHouse()
 	a, err := house.start(ctx, dir, "a@house")
 	if err != nil {
 		return err
 	}
-	defer a.Stop(ctx)
+	defer stop(ctx, a)
 	b, err := house.start(ctx, dir, "b@house")
 	if err != nil {
 		return err
 	}
-	defer b.Stop(ctx)
+	defer stop(ctx, b)
 	if err := b.Join(ctx, a.Name()); err != nil {
 		return err
 	}
@@ -62,6 +62,12 @@ func run() error {
 		fmt.Println(m.Node, m.State)
 	}
 	return nil
+}
+
+func stop(ctx context.Context, n *core.Node) {
+	if err := n.Stop(ctx); err != nil {
+		log.Print(err)
+	}
 }
 
 // house is what the nodes of this program share: a network, and a map that is both

@@ -31,13 +31,13 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 
 	greeter, err := start(ctx, dir, "greeter@127.0.0.1")
 	if err != nil {
 		return err
 	}
-	defer greeter.Stop(ctx)
+	defer stop(ctx, greeter)
 	_, err = greeter.Register(ctx, name.MustService("greet"), nil, greet)
 	if err != nil {
 		return err
@@ -47,7 +47,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	defer caller.Stop(ctx)
+	defer stop(ctx, caller)
 	answer, err := caller.Call(ctx, "greet@greeter@127.0.0.1", []byte("world"))
 	if err != nil {
 		return err
@@ -71,6 +71,12 @@ func start(ctx context.Context, dir, node string) (*core.Node, error) {
 		return nil, err
 	}
 	return n, n.Start(ctx)
+}
+
+func stop(ctx context.Context, n *core.Node) {
+	if err := n.Stop(ctx); err != nil {
+		log.Print(err)
+	}
 }
 
 func greet(_ context.Context, m core.Message) ([]byte, error) {

@@ -113,7 +113,7 @@ func membershipLeave(t T, h MembershipHarness) {
 	c.leave()
 	c.leave()
 	for _, s := range []*station{a, b} {
-		f.eventually(string(s.node.String()+" sees that c left"), func() bool { return s.state(c) == membership.Left })
+		f.eventually(s.node.String()+" sees that c left", func() bool { return s.state(c) == membership.Left })
 		if got := s.about(c); got[len(got)-1].Type != membership.MemberLeft {
 			t.Errorf("%s was told %v of c last, want member left", s.node, got[len(got)-1])
 		}

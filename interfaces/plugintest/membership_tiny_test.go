@@ -2,6 +2,7 @@ package plugintest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -115,7 +116,7 @@ func (y *tiny) Join(ctx context.Context, through name.Node) error {
 	y.mu.Unlock()
 	if err := y.connect(ctx, through, nil); err != nil {
 		if y.flaws.textErrors {
-			return fmt.Errorf("join: %v", err)
+			return errors.New("join: " + err.Error())
 		}
 		return err
 	}

@@ -72,7 +72,7 @@ func (m *Machine) tell(r *record) {
 			entries = append(entries, entry{other.node, other.inc, other.endpoints})
 		}
 	}
-	for _, frame := range encodeMembers(entries, membership.MaxFrame) {
+	for _, frame := range encodeMembers(entries) {
 		m.send(r.node, frame)
 	}
 }

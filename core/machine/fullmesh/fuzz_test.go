@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/transport"
 )
@@ -19,7 +18,7 @@ func sampleFrames() [][]byte {
 	return append(frames, encodeMembers([]entry{
 		{node: name.MustNode("a@h"), inc: 1},
 		{node: name.MustNode("b@[fd00::1]"), inc: 1 << 60, endpoints: []name.Address{name.MustAddress("[fd00::1]:9100"), name.MustAddress("h:1")}},
-	}, membership.MaxFrame)...)
+	})...)
 }
 
 // FuzzDecode: no bytes crash it, and what decodes encodes to what decodes the same.
@@ -38,7 +37,7 @@ func FuzzDecode(f *testing.F) {
 		again := bare(msg.kind)
 		switch msg.kind {
 		case kindMembers:
-			again = encodeMembers(msg.members, membership.MaxFrame)[0]
+			again = encodeMembers(msg.members)[0]
 		case kindRefuse:
 			again = encodeRefuse(msg.code, msg.text)
 		}
@@ -111,7 +110,7 @@ func TestMembersAreChunked(t *testing.T) {
 		n := name.MustNode(string(bytes.Repeat([]byte{'n'}, 1+i%200)) + "@h")
 		sent = append(sent, entry{node: n, inc: uint64(i), endpoints: []name.Address{name.MustAddress("h:1")}})
 	}
-	for _, frame := range encodeMembers(sent, membership.MaxFrame) {
+	for _, frame := range encodeMembers(sent) {
 		msg, err := decode(frame)
 		if err != nil {
 			t.Fatal(err)

@@ -73,7 +73,7 @@ func TestHearsayChangesNobody(t *testing.T) {
 		{node: name.MustNode("friend@h"), inc: 99},
 		{node: name.MustNode("self@h"), inc: 99},
 		{node: name.MustNode("ghost@h"), inc: 3, endpoints: []name.Address{name.MustAddress("ghost:1")}},
-	}, membership.MaxFrame)
+	})
 	effects := b.step(Frame(peerOf("liar", 1), lies[0]))
 	b.now += time.Second
 	effects = append(effects, b.step(Tick())...)
@@ -105,7 +105,7 @@ func TestHearsayDoesNotReviveLeft(t *testing.T) {
 	b.neighbour("friend", 1)
 	b.step(Frame(peerOf("gone", 4), bare(kindLeave)), LinkDown(peerOf("gone", 4), transport.CloseLeaving))
 	for inc, want := range map[uint64]int{4: 0, 5: 1} {
-		list := encodeMembers([]entry{{node: name.MustNode("gone@h"), inc: inc}}, membership.MaxFrame)
+		list := encodeMembers([]entry{{node: name.MustNode("gone@h"), inc: inc}})
 		effects := b.step(Frame(peerOf("friend", 1), list[0]))
 		b.now += time.Second
 		effects = append(effects, b.step(Tick())...)
@@ -126,7 +126,7 @@ func TestHearsayIsBounded(t *testing.T) {
 		world = append(world, entry{node: name.MustNode(fmt.Sprintf("ghost%d@h", i)), inc: 1})
 	}
 	dials := 0
-	for _, frame := range encodeMembers(world, membership.MaxFrame) {
+	for _, frame := range encodeMembers(world) {
 		dials += len(connects(b.step(Frame(peerOf("liar", 1), frame))))
 	}
 	b.now += time.Minute

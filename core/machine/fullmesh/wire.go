@@ -68,15 +68,15 @@ func encodeRefuse(code refusal, text string) []byte {
 	return append(append(bare(kindRefuse), byte(code), byte(len(text))), text...)
 }
 
-// encodeMembers packs entries into as many frames as limit bytes each make necessary;
+// encodeMembers packs entries into as many frames as membership.MaxFrame makes necessary;
 // no frame for no entries.
-func encodeMembers(entries []entry, limit int) [][]byte {
+func encodeMembers(entries []entry) [][]byte {
 	var frames [][]byte
 	var frame, one []byte
 	count := uint16(0)
 	for _, e := range entries {
 		one = appendEntry(one[:0], e)
-		if frame == nil || len(frame)+len(one) > limit {
+		if frame == nil || len(frame)+len(one) > membership.MaxFrame {
 			frame, count = append(bare(kindMembers), 0, 0), 0
 			frames = append(frames, nil)
 		}

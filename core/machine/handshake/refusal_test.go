@@ -50,8 +50,8 @@ func helloCases() []refusalCase {
 			return h.encode()
 		})
 	}
-	swap := func(old, new string) func([]byte) []byte {
-		return func(b []byte) []byte { return []byte(strings.Replace(string(b), old, new, 1)) }
+	swap := func(old, other string) func([]byte) []byte {
+		return func(b []byte) []byte { return []byte(strings.Replace(string(b), old, other, 1)) }
 	}
 	return []refusalCase{
 		{"web request", acceptor, ErrNotBarrel, edit(put("GET / HTTP/1.1\r\n\r\n"))},
