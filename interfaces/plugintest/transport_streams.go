@@ -48,7 +48,7 @@ func streamHalfClose(t T, h TransportHarness) {
 	}
 	d.expect(far, []byte("question"))
 	d.bound(far)
-	if n, err := far.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+	if n, err := far.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 		t.Errorf("Read after the peer's CloseWrite: %d, %v; want io.EOF", n, err)
 	}
 	d.write(far, []byte("answer"))

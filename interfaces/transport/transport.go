@@ -40,7 +40,8 @@ type Factory = plugin.Factory[Plugin, Env]
 type Plugin interface {
 	plugin.Part
 	// Dial opens a connection to addr. It blocks until the connection is usable or
-	// ctx ends; nobody answering is ErrUnreachable.
+	// ctx ends; nobody answering is ErrUnreachable. A peer that turns the connection
+	// away may do so one round trip later: it shows on the first use.
 	Dial(ctx context.Context, addr name.Address) (Conn, error)
 	// Accept waits for the next connection from a peer. ErrClosed after Stop.
 	Accept(ctx context.Context) (Conn, error)
@@ -73,8 +74,9 @@ type Conn interface {
 	SendDatagram(data []byte) error
 	// ReceiveDatagram waits for the next datagram.
 	ReceiveDatagram(ctx context.Context) ([]byte, error)
-	// Close ends the connection at both ends with a code and a short reason.
-	// Idempotent: the first call decides.
+	// Close ends the connection at both ends with a code and a short reason (256 bytes
+	// travel). What was written before and not read yet may be lost: what the peer
+	// must learn goes into the reason. Idempotent: the first call decides.
 	Close(code CloseCode, reason string) error
 	// Context ends with the connection; context.Cause then says why: a *CloseError
 	// whenever one side closed it, an error that wraps ErrSilent when the peer was

@@ -154,7 +154,7 @@ func (n *Network) plug(from *life, addr name.Address) (*end, fault, error) {
 	defer n.mu.Unlock()
 	to := n.nodes[addr]
 	if to == nil {
-		return nil, whole, transport.ErrUnreachable
+		return nil, whole, fmt.Errorf("no node of this network listens there: %w", transport.ErrUnreachable)
 	}
 	if n.nodes[from.address] != from {
 		return nil, whole, transport.ErrClosed

@@ -114,7 +114,7 @@ type stream struct{ quic *quic.Stream }
 // Read reads.
 func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.quic.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = streamError(err)
 	}
 	return n, err

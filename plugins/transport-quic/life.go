@@ -131,7 +131,11 @@ func (l *life) stop() error {
 	}
 	err := l.listener.Close()
 	<-l.drained // what was in the queue has been told too
-	return errors.Join(err, l.quic.Close(), l.socket.Close())
+	err = errors.Join(err, l.quic.Close())
+	if closed := l.socket.Close(); !errors.Is(closed, net.ErrClosed) { // it may have broken before
+		err = errors.Join(err, closed)
+	}
+	return err
 }
 
 // last returns the connections there are, after which there will be no more.

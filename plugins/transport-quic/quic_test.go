@@ -17,6 +17,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	plugintest.Transport(t, plugintest.TransportHarness{
 		New:    func(t plugintest.T, node string) transport.Plugin { return build(t, plugintest.Env(t, node), nil) },
 		Nobody: func(t plugintest.T) name.Address { return nobody(t) },
