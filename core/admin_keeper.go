@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/barrelp2p/barrel/core/admin"
+	"github.com/barrelp2p/barrel/core/catalog"
+	"github.com/barrelp2p/barrel/core/config"
 	"github.com/barrelp2p/barrel/core/identity"
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
@@ -26,14 +28,38 @@ func (c control) Rotate(ctx context.Context, what string) (admin.Rotation, error
 		r, err := c.self.keys.Rotate()
 		return admin.Rotation{What: what, Backup: r.Backup, Fingerprint: r.New}, explain(err)
 	case "cert":
-		rotator, ok := c.transport.(transport.CertificateRotator)
-		if !ok {
-			return admin.Rotation{}, explain(fmt.Errorf("%s: it has no certificate: %w", c.parts.transport, plugin.ErrUnsupported))
-		}
-		backup, err := rotator.RotateCertificate(ctx)
+		backup, err := c.rotateCertificate(ctx)
 		return admin.Rotation{What: what, Backup: backup}, explain(err)
 	}
 	return admin.Rotation{}, &admin.Error{Kind: admin.KindUsage, Text: fmt.Sprintf("rotate %q: no such thing: identity or cert", what)}
+}
+
+func (l *life) rotateCertificate(ctx context.Context) (backup string, err error) {
+	rotator, ok := l.transport.(transport.CertificateRotator)
+	if !ok {
+		return "", fmt.Errorf("%s: it has no certificate: %w", l.parts.transport, plugin.ErrUnsupported)
+	}
+	return rotator.RotateCertificate(ctx)
+}
+
+// RotateCertificate replaces the certificate of a node that does not run, and returns
+// the folder that holds the previous one, "" if there was none. A running node is
+// refused with identity.ErrInUse: ask it by its control socket.
+func RotateCertificate(ctx context.Context, cfg *config.Config, cat catalog.Catalog, opts ...Option) (backup string, err error) {
+	n, err := New(cfg, cat, opts...)
+	if err != nil {
+		return "", err
+	}
+	me, err := n.openSelf()
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, me.close()) }()
+	l, err := n.makeParts(me)
+	if err != nil {
+		return "", err
+	}
+	return l.rotateCertificate(ctx)
 }
 
 // Pins lists the pins; a broken one is left out and warned about.

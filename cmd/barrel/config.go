@@ -49,6 +49,7 @@ func (a *app) configCheckCommand() *cobra.Command {
 		cfg, err := a.deps.load(*src)
 		if err == nil {
 			_, err = a.deps.newNode(cfg)
+			return a.checked(unusable(err))
 		}
 		return a.checked(err)
 	})

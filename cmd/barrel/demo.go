@@ -31,7 +31,7 @@ minute, needs nothing, uses 127.0.0.1 and a temporary folder only, and cleans up
 func (a *app) demo(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
 	defer cancel()
-	s, err := a.newStage()
+	s, err := a.newStage(ctx)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (n *actor) socket() string { return filepath.Join(n.dir, "run", "admin.sock
 
 func (n *actor) client() *admin.Client { return admin.NewClient(n.socket()) }
 
-func (a *app) newStage() (*stage, error) {
+func (a *app) newStage(ctx context.Context) (*stage, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("demo: where is this program: %w", err)
@@ -87,7 +87,7 @@ func (a *app) newStage() (*stage, error) {
 		return nil, fmt.Errorf("demo: %w", err)
 	}
 	s := &stage{app: a, paint: a.paint(), begun: time.Now(), exe: exe, env: withoutSettings(a.environ), dir: dir}
-	if s.dns, err = startDemoDNS(); err != nil {
+	if s.dns, err = startDemoDNS(ctx); err != nil {
 		s.clear()
 		return nil, fmt.Errorf("demo: %w", err)
 	}
@@ -165,10 +165,10 @@ func (s *stage) say(format string, args ...any) {
 }
 
 // title begins an act.
-func (s *stage) title(format string, args ...any) {
+func (s *stage) title(text string) {
 	s.acts++
 	s.say("")
-	s.say("%s", s.paint.title(fmt.Sprintf("%d. ", s.acts)+fmt.Sprintf(format, args...)))
+	s.say("%s", s.paint.title(fmt.Sprintf("%d. %s", s.acts, text)))
 }
 
 // quote shows what a program printed.

@@ -94,7 +94,7 @@ func (s *stage) actDiscovery(ctx context.Context) error {
 func (s *stage) actMembers(ctx context.Context) error {
 	s.title("They joined through one contact each, proved their keys, and pinned each other's.")
 	for _, n := range s.nodes {
-		if _, err := s.quietly(ctx, n, "wait", "members", "3", "--timeout", "15s"); err != nil {
+		if err := s.quietly(ctx, n, "wait", "members", "3", "--timeout", "15s"); err != nil {
 			return err
 		}
 	}
@@ -115,7 +115,7 @@ func (s *stage) actCall(ctx context.Context) error {
 		return err
 	}
 	s.crew = append(s.crew, holder)
-	if _, err := s.quietly(ctx, b, "wait", "service", "shout", "--timeout", "10s"); err != nil {
+	if err := s.quietly(ctx, b, "wait", "service", "shout", "--timeout", "10s"); err != nil {
 		return err
 	}
 	out, err := s.barrel(ctx, a, 0, "call", "shout@"+b.name.String(), "hello from a")
@@ -168,12 +168,12 @@ func (s *stage) barrel(ctx context.Context, n *actor, want int, args ...string) 
 }
 
 // quietly is barrel without showing it, unless it fails.
-func (s *stage) quietly(ctx context.Context, n *actor, args ...string) (string, error) {
+func (s *stage) quietly(ctx context.Context, n *actor, args ...string) error {
 	out, status, err := s.exec(ctx, n, args)
 	if err == nil && status != 0 {
 		err = fmt.Errorf("barrel %s at %s: exit status %d: %s", strings.Join(args, " "), n.name, status, strings.TrimSpace(out))
 	}
-	return out, err
+	return err
 }
 
 func (s *stage) exec(ctx context.Context, n *actor, args []string) (string, int, error) {

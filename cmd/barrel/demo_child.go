@@ -32,7 +32,7 @@ type child struct {
 // terminal reaches the demo only, which then decides the order.
 func startChild(exe string, env []string, args ...string) (*child, error) {
 	c := &child{
-		cmd: exec.Command(exe, args...),
+		cmd: exec.CommandContext(context.Background(), exe, args...), // stopped in order, not by a context
 		out: newFirstLine(), log: &tailBuffer{limit: demoLogTail}, done: make(chan struct{}),
 	}
 	c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = env, c.out, c.log

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"strings"
@@ -22,8 +23,8 @@ type demoDNS struct {
 	ports map[string]uint16 // by host
 }
 
-func startDemoDNS() (*demoDNS, error) {
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+func startDemoDNS(ctx context.Context) (*demoDNS, error) {
+	conn, err := (&net.ListenConfig{}).ListenPacket(ctx, "udp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("name server: %w", err)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/barrelp2p/barrel/core"
 	"github.com/barrelp2p/barrel/core/admin"
@@ -17,6 +16,7 @@ type deps struct {
 	slots   func() []config.Slot
 	newNode func(*config.Config, ...core.Option) (*core.Node, error)
 	doctor  func(context.Context, *config.Config, name.Node) []admin.Check
+	rotate  func(context.Context, *config.Config) (admin.Rotation, error)
 	plugins func() []admin.Plugin
 }
 
@@ -29,6 +29,10 @@ func realDeps() deps {
 		},
 		doctor: func(ctx context.Context, cfg *config.Config, node name.Node) []admin.Check {
 			return core.Doctor(ctx, cfg, plugins.All(), node)
+		},
+		rotate: func(ctx context.Context, cfg *config.Config) (admin.Rotation, error) {
+			backup, err := core.RotateCertificate(ctx, cfg, plugins.All())
+			return admin.Rotation{What: "cert", Backup: backup}, err
 		},
 		plugins: builtIn,
 	}
@@ -44,5 +48,3 @@ func builtIn() []admin.Plugin {
 	}
 	return list
 }
-
-var errOffline = errors.New("start the node: a certificate is replaced by the transport that uses it")

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/barrelp2p/barrel/core/admin"
+	"github.com/barrelp2p/barrel/core/config"
 	"github.com/barrelp2p/barrel/core/identity"
 )
 
@@ -59,12 +60,22 @@ func (a *app) rotate(ctx context.Context, what string) (done admin.Rotation, err
 		return err
 	}, func(dataDir string) error {
 		if what == "cert" {
-			return errOffline
+			done, err = a.rotateCertificate(ctx, dataDir)
+			return err
 		}
 		done, err = rotateIdentity(dataDir)
 		return err
 	})
 	return done, err
+}
+
+// rotateCertificate lets the transport of the configuration replace its certificate.
+func (a *app) rotateCertificate(ctx context.Context, dataDir string) (admin.Rotation, error) {
+	cfg, err := a.deps.load(config.Sources{File: a.talk.file, Environ: a.environ, DataDir: dataDir})
+	if err != nil {
+		return admin.Rotation{}, err
+	}
+	return a.deps.rotate(ctx, cfg)
 }
 
 func rotateIdentity(dataDir string) (admin.Rotation, error) {

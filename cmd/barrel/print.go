@@ -79,7 +79,7 @@ func (a *app) table(rows [][]string) error {
 	for _, row := range rows {
 		cells := make([]string, len(row))
 		for i, cell := range row {
-			cells[i] = clean(cell)
+			cells[i] = strings.ReplaceAll(clean(cell), "\n", `\n`)
 		}
 		_, _ = fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}

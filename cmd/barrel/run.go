@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/barrelp2p/barrel/core"
+	"github.com/barrelp2p/barrel/core/admin"
 	"github.com/barrelp2p/barrel/core/config"
 )
 
@@ -57,13 +58,26 @@ func (a *app) runNode(src config.Sources) error {
 		core.WithLogger(log), core.WithVersion(buildVersion().Version),
 		core.WithReload(func() (*config.Config, error) { return a.deps.load(src) }))...)
 	if err != nil {
-		return err
+		return unusable(err)
 	}
-	if err := metrics.start(); err != nil {
+	if err := metrics.start(context.Background()); err != nil {
 		return err
 	}
 	r := &runner{app: a, node: node, log: log, signals: signals, patience: cfg.Node.LeaveTimeout + drain}
 	return errors.Join(r.run(), metrics.stop())
+}
+
+// unusable is the error of a node that cannot be made: its configuration is wrong in a
+// way that only shows when the parts are put together.
+func unusable(err error) error {
+	var problems *config.Problems
+	if err == nil || errors.As(err, &problems) {
+		return err
+	}
+	if admin.KindOf(err) != admin.KindFailed {
+		return err
+	}
+	return failure(admin.KindUsage, "configuration: %v", err)
 }
 
 func (a *app) logger(cfg config.Log) *slog.Logger {

@@ -20,6 +20,11 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       false,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			// The race detector sleeps for a second at the exit of each process otherwise.
+			env.Setenv("GORACE", "atexit_sleep_ms=20")
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":  exits,
 			"hangup": hangup,

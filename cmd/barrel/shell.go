@@ -35,12 +35,14 @@ func runShell(ctx context.Context, command string, d admin.Delivery, environ []s
 	err := cmd.Run()
 	var exited *exec.ExitError
 	switch {
+	case answer.full:
+		return nil, errTooMuch
 	case err == nil:
 		return answer.data, nil
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("stopped, as nobody waits any more: %w", ctx.Err())
 	case errors.As(err, &exited):
-		return nil, fmt.Errorf("%s: %s", exited, orDash(strings.TrimSpace(complaint.String())))
+		return nil, fmt.Errorf("%w: %s", exited, orDash(strings.TrimSpace(complaint.String())))
 	}
 	return nil, err
 }
@@ -49,10 +51,12 @@ func runShell(ctx context.Context, command string, d admin.Delivery, environ []s
 type boundedBuffer struct {
 	limit int
 	data  []byte
+	full  bool // more came than fits
 }
 
 func (b *boundedBuffer) Write(p []byte) (int, error) {
 	if len(b.data)+len(p) > b.limit {
+		b.full = true
 		return 0, errTooMuch
 	}
 	b.data = append(b.data, p...)

@@ -47,12 +47,12 @@ func newMetrics(address string, log *slog.Logger) (*metrics, error) {
 	return m, nil
 }
 
-// start binds the address and serves.
-func (m *metrics) start() error {
+// start binds the address and serves until stop; ctx bounds the binding only.
+func (m *metrics) start(ctx context.Context) error {
 	if m.server == nil {
 		return nil
 	}
-	listener, err := net.Listen("tcp", m.address)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", m.address)
 	if err != nil {
 		return fmt.Errorf("telemetry.prometheus %q: %w: set another address", m.address, err)
 	}

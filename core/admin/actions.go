@@ -44,7 +44,7 @@ func (s *Server) addPin(_ context.Context, r *pinRequest) (any, error) {
 }
 
 func (s *Server) removePin(_ context.Context, q *query) (any, error) {
-	node := q.node("node", true)
+	node := q.node(true)
 	if err := q.done(); err != nil {
 		return nil, err
 	}

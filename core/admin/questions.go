@@ -56,7 +56,7 @@ func (s *Server) whereis(ctx context.Context, q *query) (any, error) {
 }
 
 func (s *Server) discover(ctx context.Context, q *query) (any, error) {
-	node, explain := q.node("node", true), q.flag("explain")
+	node, explain := q.node(true), q.flag("explain")
 	if err := q.done(); err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (s *Server) discover(ctx context.Context, q *query) (any, error) {
 }
 
 func (s *Server) ping(ctx context.Context, q *query) (any, error) {
-	node := q.node("node", true)
+	node := q.node(true)
 	if err := q.done(); err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (s *Server) ping(ctx context.Context, q *query) (any, error) {
 }
 
 func (s *Server) doctor(ctx context.Context, q *query) (any, error) {
-	node := q.node("node", false)
+	node := q.node(false)
 	if err := q.done(); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -34,11 +35,12 @@ func (s *Server) hold(w http.ResponseWriter, r *http.Request, one *session, requ
 
 	out := newStream(w, lineFrame)
 	stop := out.cutWith(ctx)
-	err, served := out.copy(one.lines, ended)
+	served, err := out.copy(one.lines, ended)
 	close(one.gone)
 	cancel()
 	if !served {
-		<-ended
+		err = errors.Join(err, <-ended)
+		s.log.Debug("the holder of a service went away", "service", request.Name, "error", err)
 	}
 	stop()
 	switch {
@@ -51,20 +53,20 @@ func (s *Server) hold(w http.ResponseWriter, r *http.Request, one *session, requ
 }
 
 // copy writes lines until the registration ends (served) or the reader is gone.
-func (s *stream) copy(lines <-chan registrationLine, ended <-chan error) (err error, served bool) {
+func (s *stream) copy(lines <-chan registrationLine, ended <-chan error) (served bool, err error) {
 	for {
 		select {
 		case line := <-lines:
 			if !s.started {
 				if err := s.start(typeLines); err != nil {
-					return err, false
+					return false, err
 				}
 			}
 			if err := s.write("", line); err != nil {
-				return err, false
+				return false, err
 			}
 		case err := <-ended:
-			return err, true
+			return true, err
 		}
 	}
 }

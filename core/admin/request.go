@@ -52,13 +52,13 @@ func (q *query) text(key string) string {
 	return q.values.Get(key)
 }
 
-// node reads a node name; a missing one is wrong only if it is required.
-func (q *query) node(key string, required bool) name.Node {
+// node reads the parameter node; a missing one is wrong only if it is required.
+func (q *query) node(required bool) name.Node {
 	var node name.Node
-	if text := q.text(key); text != "" || required {
+	if text := q.text("node"); text != "" || required {
 		var err error
 		if node, err = name.ParseNode(text); err != nil {
-			q.wrong("parameter %s: %v", key, err)
+			q.wrong("parameter node: %v", err)
 		}
 	}
 	return node
