@@ -53,6 +53,7 @@ func rows() []row {
 		{room: "plugins", may: slices.Concat(contracts, []string{"core/catalog", "plugins/"})},
 
 		{room: "cmd/barrel", may: slices.Concat(lent, []string{"core", "core/", "plugins", "plugins/"})},
+		{room: "docs"},
 		{room: "examples/", may: slices.Concat(lent, []string{"core", "core/catalog", "core/config", "plugins", "plugins/"})},
 	}
 }
@@ -175,7 +176,7 @@ func libraries() []owner {
 		{library: "go.yaml.in/yaml", rooms: []string{"core/config"}, tests: []string{"cmd/barrel"}},
 		{library: "github.com/pelletier/go-toml", rooms: []string{"core/config"}},
 		{library: "github.com/gofrs/flock", rooms: []string{"core/identity"}},
-		{library: "github.com/quic-go/quic-go", rooms: []string{"plugins/transport-quic"}},
+		{library: "github.com/quic-go/quic-go", rooms: []string{"plugins/transport-quic"}, tests: []string{"core"}},
 		{library: "github.com/fsnotify/fsnotify", rooms: []string{"plugins/discovery-file"}},
 		// The demo of the program serves a zone of its own to show discovery by DNS.
 		{library: "github.com/miekg/dns", rooms: []string{"plugins/discovery-dns", "cmd/barrel"}, tests: []string{"core"}},

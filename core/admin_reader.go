@@ -93,9 +93,12 @@ func (c control) instance(e registry.Entry) admin.Instance {
 }
 
 // Events streams events until ctx ends.
-func (c control) Events(ctx context.Context, kinds []string, emit func(admin.Event) error) error {
+func (c control) Events(ctx context.Context, kinds []string, started func() error, emit func(admin.Event) error) error {
 	sub := subscribe(c.events, kinds)
 	defer sub.Close()
+	if err := started(); err != nil {
+		return err
+	}
 	for {
 		e, err := sub.Next(ctx)
 		if ctx.Err() != nil {

@@ -18,7 +18,8 @@ func (a *app) eventsCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		err = client.Events(ctx, kinds, func(e admin.Event) error { return a.showLine(e, eventLine(e)) })
+		started := func() { a.note("watching; interrupt to end") }
+		err = client.Events(ctx, kinds, started, func(e admin.Event) error { return a.showLine(e, eventLine(e)) })
 		if errors.Is(err, context.Canceled) {
 			return nil
 		}

@@ -82,7 +82,10 @@ func (stillNode) Plugins() []admin.Plugin {
 	}
 }
 
-func (stillNode) Events(_ context.Context, _ []string, emit func(admin.Event) error) error {
+func (stillNode) Events(_ context.Context, _ []string, started func() error, emit func(admin.Event) error) error {
+	if err := started(); err != nil {
+		return err
+	}
 	for _, e := range []admin.Event{
 		{Time: noon(), Kind: "member", Type: "up", Node: node("b")},
 		{Time: noon(), Kind: "service", Type: "registered", Node: node("b"), Name: "echo", Extra: map[string]string{"ref": echo().Ref.String()}},

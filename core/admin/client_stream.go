@@ -13,10 +13,10 @@ import (
 // maxLine bounds one line of a stream: a payload in base64 and what stands around it.
 const maxLine = maxPayloadBody + maxBody
 
-// Events calls emit for each event of the kinds named (all when empty) until ctx
-// ends, which is its only good end: the error is then that of ctx. An error of emit
-// ends the stream and is returned.
-func (c *Client) Events(ctx context.Context, kinds []string, emit func(Event) error) error {
+// Events calls started when no event can be missed any more, and then emit for each
+// event of the kinds named (all when empty) until ctx ends, which is its only good
+// end: the error is then that of ctx. An error of emit ends the stream and is returned.
+func (c *Client) Events(ctx context.Context, kinds []string, started func(), emit func(Event) error) error {
 	query := url.Values{}
 	if len(kinds) > 0 {
 		query.Set("kinds", strings.Join(kinds, ","))
@@ -26,6 +26,7 @@ func (c *Client) Events(ctx context.Context, kinds []string, emit func(Event) er
 		return err
 	}
 	defer func() { _ = response.Body.Close() }()
+	started()
 	return c.readLines(ctx, response.Body, func(line []byte) error {
 		var failed errorDocument
 		if json.Unmarshal(line, &failed) == nil && failed.Error != nil {

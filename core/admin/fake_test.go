@@ -72,7 +72,10 @@ func (f *fakeNode) Lookup(service name.Service) []Instance {
 	return nil
 }
 
-func (f *fakeNode) Events(ctx context.Context, kinds []string, emit func(Event) error) error {
+func (f *fakeNode) Events(ctx context.Context, kinds []string, started func() error, emit func(Event) error) error {
+	if err := started(); err != nil {
+		return err
+	}
 	for {
 		select {
 		case e := <-f.events:

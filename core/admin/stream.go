@@ -77,12 +77,14 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 	out := newStream(w, frame)
 	defer out.cutWith(r.Context())()
-	if out.start(contentType) != nil {
-		return
-	}
-	err := s.node.Events(r.Context(), kinds, func(e Event) error { return out.write(e.Kind, e) })
-	if err != nil && r.Context().Err() == nil {
+	started := func() error { return out.start(contentType) }
+	err := s.node.Events(r.Context(), kinds, started, func(e Event) error { return out.write(e.Kind, e) })
+	switch {
+	case err == nil || r.Context().Err() != nil:
+	case out.started:
 		_ = out.write("error", errorDocument{Error: asError(err)})
+	default:
+		writeError(w, err)
 	}
 }
 

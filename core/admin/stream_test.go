@@ -74,7 +74,7 @@ func TestEventsAreFilteredAndEndByTheirReader(t *testing.T) {
 	got := make(chan Event, 1)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- client.Events(within(t), []string{"service"}, func(e Event) error {
+		ended <- client.Events(within(t), []string{"service"}, func() {}, func(e Event) error {
 			got <- e
 			return enough
 		})
@@ -87,7 +87,7 @@ func TestEventsAreFilteredAndEndByTheirReader(t *testing.T) {
 	if err := <-ended; !errors.Is(err, enough) {
 		t.Errorf("got %v", err)
 	}
-	if err := client.Events(within(t), []string{"weather"}, nil); asError(err).Kind != KindUsage {
+	if err := client.Events(within(t), []string{"weather"}, nil, nil); asError(err).Kind != KindUsage {
 		t.Errorf("unknown kind: %v", err)
 	}
 }

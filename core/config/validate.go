@@ -110,13 +110,13 @@ func (e *External) Validate() []plugin.Problem {
 	}
 	switch {
 	case len(e.SHA256) == 0 && !e.InsecureUnpinned:
-		p.add("sha256", "is missing, so any program could take its place", "add the line that `barrel plugin pin FILE` prints, or insecure_unpinned: true")
+		p.add("sha256", "is missing, so any program could take its place", "add what `sha256sum FILE` prints, or insecure_unpinned: true")
 	case len(e.SHA256) > 0 && e.InsecureUnpinned:
 		p.add("insecure_unpinned", "sha256 is set too", "keep one of the two")
 	}
 	for i, sum := range e.SHA256 {
 		if raw, err := hex.DecodeString(sum); err != nil || len(raw) != 32 {
-			p.add(fmt.Sprintf("sha256[%d]", i), fmt.Sprintf("%q is no SHA-256 checksum", clip(sum)), "`barrel plugin pin FILE` prints it: 64 hex digits")
+			p.add(fmt.Sprintf("sha256[%d]", i), fmt.Sprintf("%q is no SHA-256 checksum", clip(sum)), "`sha256sum FILE` prints it: 64 hex digits")
 		}
 	}
 	for key := range e.Env {
