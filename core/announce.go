@@ -31,12 +31,15 @@ func (l *life) addResolver() {
 
 // addAdmin makes the control socket: the last part to start, the first to stop.
 func (l *life) addAdmin() {
-	l.admin = admin.NewServer(l.node.cfg.Socket(), control{l}, l.log.With("part", partAdmin))
+	if l.node.opts.noSocket {
+		return
+	}
+	server := admin.NewServer(l.node.cfg.Socket(), control{l}, l.log.With("part", partAdmin))
 	needs := make([]string, 0, len(l.units))
 	for _, u := range l.units {
 		needs = append(needs, u.Name)
 	}
-	l.add(partAdmin, l.admin, needs...)
+	l.add(partAdmin, server, needs...)
 }
 
 // announcer tells discovery where this node is, again whenever that changes.
@@ -56,8 +59,15 @@ func (a *announcer) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends the watching.
-func (a *announcer) Stop(ctx context.Context) error { return a.tasks.Stop(ctx) }
+// Stop ends the watching. A node that did not leave, because a part after this one did
+// not start, is not there all the same.
+func (a *announcer) Stop(ctx context.Context) error {
+	err := a.tasks.Stop(ctx)
+	if !a.life.left.Load() {
+		a.life.withdraw(ctx)
+	}
+	return err
+}
 
 func (a *announcer) watch(ctx context.Context) {
 	ticker := time.NewTicker(announceCheck)

@@ -38,8 +38,9 @@ func (n *Node) Register(ctx context.Context, service name.Service, meta map[stri
 // Call sends a message to a target and waits for the answer. A target is the name of a
 // service, NAME@NODE for a service of one node, or a reference; see ParseTarget. The
 // deadline of ctx crosses the wire. Errors that callers decide on: ErrNotFound,
-// ErrNoProcess, ErrNoConnection, ErrPanicked, ErrTooLarge, those of ctx, and
-// *RemoteError for what the handler returned.
+// ErrNoProcess, ErrNoConnection, ErrPanicked, ErrTooLarge, ErrBusy, ErrTimeout (at the
+// other end), ErrStopped (either end), those of ctx, and *RemoteError for what the
+// handler returned.
 func (n *Node) Call(ctx context.Context, target string, payload []byte) ([]byte, error) {
 	l, err := n.current()
 	if err != nil {

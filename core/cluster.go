@@ -34,7 +34,15 @@ func (l *life) enter(ctx context.Context, through name.Node) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(l.gate.context(), cancel)()
-	return l.membership.Join(ctx, through)
+	if err := l.membership.Join(ctx, through); err != nil {
+		return err
+	}
+	l.joined(through)
+	return nil
+}
+
+func (l *life) joined(through name.Node) {
+	l.publish("node", "joined", l.name, "through "+through.String(), nil)
 }
 
 // context ends when the next leave begins.
@@ -70,7 +78,7 @@ func (l *life) join(ctx context.Context, through name.Node) error {
 	if l.left.Swap(false) {
 		l.announce(ctx)
 	}
-	l.publish("node", "joined", l.name, "through "+through.String(), nil)
+	l.joined(through)
 	return nil
 }
 

@@ -29,9 +29,10 @@ type Subscription struct {
 // subscriptionSize is how many events wait for a slow reader.
 const subscriptionSize = 1024
 
-// Subscribe returns the events of the kinds named, all when none is, from now on.
+// Subscribe returns the events of the kinds named, all when none is, from now on until
+// the node has stopped. Before Start it is for the life that is to come.
 func (n *Node) Subscribe(kinds ...string) *Subscription {
-	return subscribe(&n.events, kinds)
+	return subscribe(n.events.Load(), kinds)
 }
 
 func subscribe(bus *kernel.Bus[Event], kinds []string) *Subscription {

@@ -31,7 +31,7 @@ func kindOf(err error) admin.Kind {
 		return admin.KindRefused
 	case errors.Is(err, transport.ErrUnreachable):
 		return admin.KindFailed
-	case isAny(err, context.DeadlineExceeded, handshake.ErrTimeout):
+	case isAny(err, context.DeadlineExceeded, handshake.ErrTimeout, ErrTimeout):
 		return admin.KindTimeout
 	case isAny(err, ErrNoProcess, registry.ErrNotFound, discovery.ErrNotFound):
 		return admin.KindNotFound

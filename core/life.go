@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/barrelp2p/barrel/core/admin"
 	"github.com/barrelp2p/barrel/core/block/bootstrap"
 	"github.com/barrelp2p/barrel/core/block/link"
 	"github.com/barrelp2p/barrel/core/block/process"
@@ -47,7 +46,6 @@ type life struct {
 	links     *link.Links
 	processes *process.Processes
 	bootstrap *bootstrap.Bootstrap
-	admin     *admin.Server
 
 	meters  *observe.Meters
 	started time.Time
@@ -60,7 +58,7 @@ type life struct {
 
 func newLife(n *Node, me *self) *life {
 	return &life{
-		node: n, self: me, name: n.name, log: n.log, events: &n.events, started: time.Now().UTC(),
+		node: n, self: me, name: n.name, log: n.log, events: n.events.Load(), started: time.Now().UTC(),
 		kernel: kernel.New(kernel.Options{Log: n.log}),
 		tasks:  plugin.NewTasks(func(p plugin.Panic) { n.fail(p) }),
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/barrelp2p/barrel/core/block/process"
 	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/registry"
 )
 
@@ -26,6 +27,9 @@ var (
 	ErrNoConnection = process.ErrNoConnection
 	ErrPanicked     = process.ErrPanicked
 	ErrTooLarge     = process.ErrTooLarge
+	ErrBusy         = process.ErrBusy
+	ErrTimeout      = process.ErrTimeout
+	ErrStopped      = process.ErrStopped
 	ErrNotFound     = registry.ErrNotFound
 )
 
@@ -72,14 +76,15 @@ func (l *life) register(ctx context.Context, service name.Service, meta map[stri
 // Ref is the reference of the process behind the service.
 func (r *Registration) Ref() name.Ref { return r.proc.Ref() }
 
-// Close takes the service back. Idempotent.
+// Close takes the service back. Idempotent; after the node has stopped there is nothing
+// to do.
 func (r *Registration) Close() (err error) {
 	r.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 		defer cancel()
 		err = r.life.registry.Remove(ctx, r.service, r.proc.Ref())
-		if errors.Is(err, registry.ErrNotFound) {
-			err = nil // it was never put
+		if isAny(err, registry.ErrNotFound, plugin.ErrGone) {
+			err = nil // it was never put, or the node has stopped
 		}
 		r.proc.Stop()
 	})

@@ -2,6 +2,8 @@ package core
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/barrelp2p/barrel/core/block/link"
 	"github.com/barrelp2p/barrel/core/block/process"
@@ -14,9 +16,20 @@ type memberNetwork struct{ life *life }
 
 func (m memberNetwork) Self() []name.Address { return m.life.transport.Addresses() }
 
+// Connect makes a link. One to a peer that no member can be is no link for membership,
+// which would wait in vain to hear of it.
 func (m memberNetwork) Connect(ctx context.Context, node name.Node, known []name.Address) error {
-	return m.life.links.Connect(ctx, node, known)
+	if err := m.life.links.Connect(ctx, node, known); err != nil {
+		return err
+	}
+	if p, linked := m.life.links.Peer(node); linked && !isMember(p) {
+		return fmt.Errorf("link to %s: %w: take the one out of auth.cookie_only of the other", node, errNoMember)
+	}
+	return nil
 }
+
+// errNoMember: the peer may send and call, and is not part of the cluster.
+var errNoMember = errors.New("it is up by cookie alone, and a member has to prove its key")
 
 func (m memberNetwork) Send(node name.Node, frame []byte) error {
 	return m.life.links.Send(node, link.Membership, frame)

@@ -26,7 +26,7 @@ type Node struct {
 	dataDir string // absolute
 	log     *slog.Logger
 
-	events kernel.Bus[Event]
+	events atomic.Pointer[kernel.Bus[Event]] // a new one for each life
 	failed chan error
 	live   atomic.Pointer[life]
 
@@ -45,6 +45,7 @@ func Load(src config.Sources, cat catalog.Catalog) (*config.Config, error) {
 // also all that a check of a configuration does.
 func New(cfg *config.Config, cat catalog.Catalog, opts ...Option) (*Node, error) {
 	n := &Node{cfg: cfg, catalog: cat, failed: make(chan error, 1), opts: options{meters: observe.Nowhere()}}
+	n.events.Store(&kernel.Bus[Event]{})
 	for _, opt := range opts {
 		opt(&n.opts)
 	}
@@ -71,8 +72,18 @@ func New(cfg *config.Config, cat catalog.Catalog, opts ...Option) (*Node, error)
 // Name is the name of the node.
 func (n *Node) Name() name.Node { return n.name }
 
-// Failed carries the error for which a running node cannot go on; Stop it then.
+// Failed carries the error for which a running node cannot go on; Stop it then. It is
+// kept for who asks later, until the node is started again.
 func (n *Node) Failed() <-chan error { return n.failed }
+
+// forgetFailure: one that nobody read was that of an earlier life.
+func (n *Node) forgetFailure() {
+	select {
+	case old := <-n.failed:
+		n.log.Debug("failure of an earlier life forgotten", "error", old)
+	default:
+	}
+}
 
 // fail tells the owner; the first reason decides.
 func (n *Node) fail(err error) {
@@ -95,6 +106,7 @@ func (n *Node) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.forgetFailure()
 	l, err := n.assemble(me)
 	if err == nil {
 		err = l.start(ctx)
@@ -119,7 +131,8 @@ func (n *Node) Stop(ctx context.Context) error {
 	}
 	l.farewell(ctx)
 	n.live.Store(nil)
-	err := l.kernel.Stop(ctx)
+	err := errors.Join(l.kernel.Stop(ctx), l.close(ctx), l.self.close())
 	n.last = nil
-	return errors.Join(err, l.close(ctx), l.self.close())
+	n.events.Swap(&kernel.Bus[Event]{}).Close()
+	return err
 }

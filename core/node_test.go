@@ -3,6 +3,7 @@ package core_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,15 +28,17 @@ import (
 // patience bounds a wait for something that should happen soon.
 const patience = 20 * time.Second
 
-// lab makes nodes on one memory network and one discovery folder.
+// lab makes nodes of one catalog that find each other through one discovery folder.
 type lab struct {
 	t       *testing.T
 	catalog catalog.Catalog
 	folder  string
+	sets    []string // of all nodes
 }
 
+// newLab is a lab on a memory network.
 func newLab(t *testing.T) *lab {
-	return &lab{t: t, folder: t.TempDir(), catalog: catalog.Catalog{
+	return &lab{t: t, folder: t.TempDir(), sets: []string{"transport.use=memory"}, catalog: catalog.Catalog{
 		Transport:  []transport.Factory{transportmemory.NewNetwork().Factory()},
 		Discovery:  []discovery.Factory{discoveryfile.Factory()},
 		Trust:      []trust.Factory{trusttofu.Factory(), truststrict.Factory()},
@@ -46,9 +49,9 @@ func newLab(t *testing.T) *lab {
 
 func (l *lab) load(node, dir string, sets ...string) *config.Config {
 	l.t.Helper()
-	cfg, err := core.Load(config.Sources{Name: node, DataDir: dir, Sets: append([]string{
-		"transport.use=memory", "discovery.use=file", "discovery.file.dir=" + l.folder, "bootstrap.retry=2s",
-	}, sets...)}, l.catalog)
+	cfg, err := core.Load(config.Sources{Name: node, DataDir: dir, Sets: slices.Concat(l.sets, []string{
+		"discovery.use=file", "discovery.file.dir=" + l.folder, "bootstrap.retry=2s",
+	}, sets)}, l.catalog)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -62,10 +65,21 @@ func (l *lab) start(node string, sets ...string) *core.Node {
 
 func (l *lab) startIn(dir, node string, sets ...string) *core.Node {
 	l.t.Helper()
-	n, err := core.New(l.load(node, dir, sets...), l.catalog)
+	return l.run(l.make(l.load(node, dir, sets...)))
+}
+
+func (l *lab) make(cfg *config.Config, opts ...core.Option) *core.Node {
+	l.t.Helper()
+	n, err := core.New(cfg, l.catalog, opts...)
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	return n
+}
+
+// run starts a node, and stops it when the test ends.
+func (l *lab) run(n *core.Node) *core.Node {
+	l.t.Helper()
 	ctx, cancel := context.WithTimeout(l.t.Context(), patience)
 	defer cancel()
 	if err := n.Start(ctx); err != nil {

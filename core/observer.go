@@ -15,13 +15,25 @@ import (
 // observer passes on what happens on links. It is called with a lock of the link block
 // held, so it only hands over.
 type observer struct {
-	life       *life
-	refusals   *rate.Limiter
+	life *life
+	// Strangers decide how often the one refuses; they must not hide the other.
+	accepted, dialed refusals
+}
+
+// refusals limits how often refusals are told; the rest is counted.
+type refusals struct {
+	side       string
+	limit      *rate.Limiter
 	suppressed atomic.Uint64
 }
 
 func newObserver(l *life) *observer {
-	return &observer{life: l, refusals: rate.NewLimiter(rate.Every(time.Second), 20)}
+	limit := func() *rate.Limiter { return rate.NewLimiter(rate.Every(time.Second), 20) }
+	return &observer{
+		life:     l,
+		accepted: refusals{side: "accepted", limit: limit()},
+		dialed:   refusals{side: "dialed", limit: limit()},
+	}
 }
 
 // isMember reports whether a peer takes part in the cluster. One that only the cookie
@@ -54,15 +66,15 @@ func (o *observer) Down(p link.Peer, code transport.CloseCode, text string) {
 // either, so both are limited; what was left out is counted.
 func (o *observer) Refused(p link.Peer, dialed bool, err error) {
 	o.life.meters.Refused(dialed)
-	if !o.refusals.Allow() {
-		o.suppressed.Add(1)
+	r := &o.accepted
+	if dialed {
+		r = &o.dialed
+	}
+	if !r.limit.Allow() {
+		r.suppressed.Add(1)
 		return
 	}
-	side := "accepted"
-	if dialed {
-		side = "dialed"
-	}
-	o.life.log.Warn("handshake refused", "peer", p.Node, "address", p.Remote, "direction", side,
-		"error", err, "suppressed", o.suppressed.Swap(0))
-	o.life.publish("trust", "refused", p.Node, err.Error(), map[string]string{"address": p.Remote.String(), "direction": side})
+	o.life.log.Warn("handshake refused", "peer", p.Node, "address", p.Remote, "direction", r.side,
+		"error", err, "suppressed", r.suppressed.Swap(0))
+	o.life.publish("trust", "refused", p.Node, err.Error(), map[string]string{"address": p.Remote.String(), "direction": r.side})
 }

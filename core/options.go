@@ -28,6 +28,8 @@ type options struct {
 	reread  func() (*config.Config, error)
 	meters  observe.Provider
 
+	noSocket bool
+
 	transport  *component[transport.Plugin, transport.Env]
 	discovery  []component[discovery.Plugin, discovery.Env]
 	trust      *component[trust.Plugin, trust.Env]
@@ -40,6 +42,10 @@ func WithLogger(log *slog.Logger) Option { return func(o *options) { o.log = log
 
 // WithVersion sets the version that status tells.
 func WithVersion(version string) Option { return func(o *options) { o.version = version } }
+
+// WithoutSocket makes a node without a control socket, for a program that looks after
+// its nodes through this API alone. The command line cannot talk to such a node.
+func WithoutSocket() Option { return func(o *options) { o.noSocket = true } }
 
 // WithReload sets how the configuration is read again when the node is told to reload.
 func WithReload(reread func() (*config.Config, error)) Option {

@@ -27,33 +27,34 @@ type self struct {
 	incarnation uint64
 }
 
-// openSelf takes the data directory and reads who this node is.
-func (n *Node) openSelf() (s *self, err error) {
-	s = &self{}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("node %s: %w", n.name, err), s.close())
-		}
-	}()
-	if s.lock, err = identity.Lock(n.dataDir); err != nil {
-		return nil, err
-	}
-	if s.keys, err = identity.Open(n.dataDir); err != nil {
-		return nil, err
-	}
-	if s.pins, err = identity.OpenPins(n.dataDir); err != nil {
-		return nil, err
-	}
-	if s.incarnation, err = identity.Incarnation(n.dataDir); err != nil {
-		return nil, err
-	}
-	if s.cookie, err = readCookie(n.cfg.Auth); err != nil {
-		return nil, err
+// openSelf takes the data directory and reads who this node is; without success it
+// gives the directory back.
+func (n *Node) openSelf() (*self, error) {
+	s := &self{}
+	if err := s.open(n.dataDir, n.cfg.Auth); err != nil {
+		return nil, errors.Join(fmt.Errorf("node %s: %w", n.name, err), s.close())
 	}
 	if s.keys.Created() {
 		n.log.Info("identity created", "node", n.name, "fingerprint", s.keys.Fingerprint())
 	}
 	return s, nil
+}
+
+func (s *self) open(dataDir string, auth config.Auth) (err error) {
+	if s.lock, err = identity.Lock(dataDir); err != nil {
+		return err
+	}
+	if s.keys, err = identity.Open(dataDir); err != nil {
+		return err
+	}
+	if s.pins, err = identity.OpenPins(dataDir); err != nil {
+		return err
+	}
+	if s.incarnation, err = identity.Incarnation(dataDir); err != nil {
+		return err
+	}
+	s.cookie, err = readCookie(auth)
+	return err
 }
 
 // maxCookie bounds the size of a cookie, in bytes.

@@ -66,7 +66,7 @@ func (l *life) warnings(health map[string]kernel.PartHealth) []string {
 			out = append(out, fmt.Sprintf("%s: %s: %s", part, h.State, h.Detail))
 		}
 		if h.Restarts > 0 {
-			out = append(out, fmt.Sprintf("%s: restarted %d times after a panic", part, h.Restarts))
+			out = append(out, fmt.Sprintf("%s: restarted %s after a panic", part, times(h.Restarts)))
 		}
 	}
 	if l.alone() {

@@ -15,6 +15,14 @@ func gapEvent(count uint64) Event {
 
 func formatUint(n uint64) string { return strconv.FormatUint(n, 10) }
 
+// times is a count for people.
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return strconv.Itoa(n) + " times"
+}
+
 // splitType takes "member up" apart.
 func splitType(s string) (kind, what string) {
 	kind, what, _ = strings.Cut(s, " ")

@@ -13,6 +13,7 @@ package bootstrap
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -36,7 +37,7 @@ type Config struct {
 // Contact is what came of the last attempt to join through a contact node.
 type Contact struct {
 	Node  name.Node
-	Tried time.Time // zero: not yet
+	Tried time.Time // when the attempt ended; zero: none has yet
 	Err   error     // nil: it took this node in
 }
 
@@ -46,11 +47,12 @@ type Bootstrap struct {
 
 	mu   sync.Mutex
 	last map[name.Node]Contact
+	busy map[name.Node]context.CancelFunc // attempts under way
 }
 
 // New makes the block; it does nothing before Start.
 func New(cfg Config) *Bootstrap {
-	b := &Bootstrap{cfg: cfg, last: map[name.Node]Contact{}}
+	b := &Bootstrap{cfg: cfg, last: map[name.Node]Contact{}, busy: map[name.Node]context.CancelFunc{}}
 	for _, node := range cfg.Contacts {
 		if node != cfg.Self {
 			b.last[node] = Contact{Node: node}
@@ -61,8 +63,8 @@ func New(cfg Config) *Bootstrap {
 
 // Start begins to knock. Without contacts there is nothing to do.
 func (b *Bootstrap) Start(context.Context) error {
-	if len(b.Contacts()) > 0 {
-		b.cfg.Tasks.Go("bootstrap", b.run)
+	if len(b.Contacts()) > 0 && !b.cfg.Tasks.Go("bootstrap", b.run) {
+		return errors.New("bootstrap: start: what ran before has not ended")
 	}
 	return nil
 }
@@ -85,54 +87,97 @@ func (b *Bootstrap) Contacts() []Contact {
 	return out
 }
 
+const (
+	leastRetry = 100 * time.Millisecond
+	// stagger is the head start of one contact over the next: a contact that answers
+	// spares the others the work.
+	stagger = 250 * time.Millisecond
+	// knockTime, after Retry, is for how long one contact may take. A contact that
+	// hangs does not keep the others from being tried again.
+	knockTime = 10 * time.Second
+)
+
 func (b *Bootstrap) run(ctx context.Context) {
-	for {
-		if b.cfg.Alone() {
-			b.round(ctx)
-		}
-		timer := time.NewTimer(b.cfg.Retry + rand.N(b.cfg.Retry/4+1))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		}
+	retry := max(b.cfg.Retry, leastRetry)
+	for ctx.Err() == nil {
+		b.round(ctx)
+		pause(ctx, retry+rand.N(retry/4))
 	}
 }
 
-// stagger is the head start of one contact over the next: a contact that answers
-// spares the others the work.
-const stagger = 250 * time.Millisecond
-
-// round knocks at the contacts in random order until one answers.
+// round knocks at the contacts in random order while the node is alone.
 func (b *Bootstrap) round(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, b.cfg.Retry+10*time.Second)
-	defer cancel()
-	var attempts sync.WaitGroup
-	defer attempts.Wait()
 	contacts := b.Contacts()
 	rand.Shuffle(len(contacts), func(i, j int) { contacts[i], contacts[j] = contacts[j], contacts[i] })
 	for _, c := range contacts {
-		attempts.Go(func() { b.knock(ctx, c.Node, cancel) })
-		timer := time.NewTimer(stagger)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if ctx.Err() != nil || !b.cfg.Alone() {
 			return
+		}
+		if b.start(ctx, c.Node) {
+			pause(ctx, stagger)
 		}
 	}
 }
 
-func (b *Bootstrap) knock(ctx context.Context, node name.Node, answered func()) {
-	err := b.cfg.Join(ctx, node)
-	if err == nil {
-		b.cfg.Log.Info("joined through contact node", "contact", node)
-		answered()
-	} else if ctx.Err() == nil {
-		b.cfg.Log.Info("contact node did not take us in", "contact", node, "error", err)
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
+}
+
+// start begins an attempt with a contact, unless one is under way.
+func (b *Bootstrap) start(ctx context.Context, node name.Node) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.busy[node] != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.Retry+knockTime)
+	b.busy[node] = cancel
+	if !b.cfg.Tasks.Go("knock", func(context.Context) { b.knock(ctx, node) }) {
+		cancel()
+		delete(b.busy, node)
+	}
+	return true
+}
+
+func (b *Bootstrap) knock(ctx context.Context, node name.Node) {
+	err := errors.New("the attempt broke off") // if it panics
+	defer func() { b.note(ctx, node, err) }()
+	err = b.cfg.Join(ctx, node)
+}
+
+// note records the end of an attempt. The first that succeeds ends the others, whose
+// errors would say nothing about their contacts.
+func (b *Bootstrap) note(ctx context.Context, node name.Node, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	spared := err != nil && errors.Is(ctx.Err(), context.Canceled)
+	b.busy[node]() // frees the context
+	delete(b.busy, node)
+	if spared {
+		return
+	}
+	before := b.last[node]
 	b.last[node] = Contact{Node: node, Tried: time.Now(), Err: err}
+	if err != nil {
+		b.complain(before, err)
+		return
+	}
+	b.cfg.Log.Info("joined through contact node", "contact", node)
+	for _, cancel := range b.busy {
+		cancel()
+	}
+}
+
+// complain logs a failure once, and again when it is another one.
+func (b *Bootstrap) complain(before Contact, err error) {
+	level := slog.LevelDebug
+	if before.Tried.IsZero() || before.Err == nil || before.Err.Error() != err.Error() {
+		level = slog.LevelInfo
+	}
+	b.cfg.Log.Log(context.Background(), level, "contact node did not take us in", "contact", before.Node, "error", err)
 }

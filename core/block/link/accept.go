@@ -11,33 +11,29 @@ import (
 // acceptLoop takes connections as fast as they come; what costs time happens in a
 // bounded number of goroutines.
 func (l *Links) acceptLoop(ctx context.Context) {
-	for {
+	for ctx.Err() == nil {
 		t, err := l.cfg.Transport.Accept(ctx)
-		switch {
-		case err == nil:
+		if err == nil {
 			l.admit(t)
-		case ctx.Err() != nil:
-			return
-		case !errors.Is(err, transport.ErrClosed): // closed: it may be starting again
-			l.cfg.Log.Warn("connection not accepted", "error", err)
-			fallthrough
-		default:
-			if !pause(ctx, acceptPause) {
-				return
-			}
+			continue
 		}
+		if ctx.Err() == nil && !errors.Is(err, transport.ErrClosed) { // closed: it may be starting again
+			l.cfg.Log.Warn("connection not accepted", "error", err)
+		}
+		pause(ctx, acceptPause)
 	}
 }
 
 // acceptPause keeps a transport that fails at once from becoming a busy loop.
 const acceptPause = 100 * time.Millisecond
 
+// pause returns true when d has passed, false when ctx has ended before.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
+		return ctx.Err() == nil
 	case <-ctx.Done():
 		return false
 	}
@@ -45,59 +41,36 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // admit runs the handshake of an inbound connection, unless too many are under way.
 func (l *Links) admit(t transport.Conn) {
-	host := t.Info().Remote.Host()
-	if !l.enter(host) {
-		_ = t.Close(transport.CloseBusy, "too many handshakes under way: try again later")
+	k := l.gate.enter(t)
+	if k == nil {
+		turnAway(t)
 		return
 	}
 	started := l.cfg.Tasks.Go("handshake", func(ctx context.Context) {
-		defer l.leave(host)
-		l.acceptOne(ctx, t)
+		if c, err := l.greetIn(ctx, t, k); err == nil {
+			l.acceptOne(ctx, c)
+		}
 	})
 	if !started {
-		l.leave(host)
+		k.leave()
 		_ = t.Close(transport.CloseStopping, "node stops")
 	}
 }
 
-func (l *Links) enter(host string) bool {
-	select {
-	case l.pending <- struct{}{}:
-	default:
-		return false
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.fromIP[host] >= maxPendingFromIP {
-		<-l.pending
-		return false
-	}
-	l.fromIP[host]++
-	return true
+// greetIn runs the handshake; a failure has been told to the peer and to the observer.
+func (l *Links) greetIn(ctx context.Context, t transport.Conn, k *ticket) (*conn, error) {
+	defer k.leave()
+	return l.shake(ctx, t, dialTarget{}, k.greet)
 }
 
-func (l *Links) leave(host string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	<-l.pending
-	l.fromIP[host]--
-	if l.fromIP[host] == 0 {
-		delete(l.fromIP, host)
-	}
-}
-
-func (l *Links) acceptOne(ctx context.Context, t transport.Conn) {
-	c, err := l.shake(ctx, t, dialTarget{})
-	if err != nil {
-		return // told to the peer and to the observer
-	}
-	if _, err := l.join(c); err != nil {
+func (l *Links) acceptOne(ctx context.Context, c *conn) {
+	if _, err := l.join(ctx, c); err != nil && ctx.Err() == nil {
 		l.cfg.Observer.Refused(c.peer, false, err)
 	}
 }
 
 // acceptStreams hands the streams that the peer opens to their handlers.
-func (c *conn) acceptStreams(ctx context.Context) {
+func (c *conn) acceptStreams(context.Context) {
 	for {
 		s, err := c.t.AcceptStream(c.t.Context())
 		if err != nil {
@@ -111,6 +84,8 @@ func (c *conn) acceptStreams(ctx context.Context) {
 }
 
 func (c *conn) serveStream(ctx context.Context, s transport.Stream) {
+	c.open.Add(1) // from its first byte on: a connection with an unread stream has not drained
+	defer c.open.Add(-1)
 	kind, err := readStreamHeader(s, time.Now().Add(c.links.cfg.HandshakeTimeout))
 	entry := c.links.streams[kind]
 	if err != nil || entry.handle == nil || c.buried.Load() {
@@ -119,6 +94,7 @@ func (c *conn) serveStream(ctx context.Context, s transport.Stream) {
 	}
 	c.touch()
 	counted := c.count(s, entry.use)
+	counted.moved = c.t.Context().Done() // it is the peer's to move
 	defer counted.Release()
 	entry.handle(ctx, c.peer, counted)
 }

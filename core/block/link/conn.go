@@ -13,9 +13,6 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/transport"
 )
 
-// outbox is how many control frames may wait on one connection.
-const outbox = 256
-
 // conn is one authenticated connection to a peer.
 type conn struct {
 	links   *Links
@@ -26,16 +23,20 @@ type conn struct {
 	epoch   uint64
 	opened  time.Time
 
-	out      chan []byte   // encoded control frames
-	bye      chan []byte   // the good-bye frame, at most one
-	draining chan struct{} // closed: no new streams here, another connection won
-	gone     chan struct{} // closed: everything of this connection has ended
-	drain    sync.Once
-	used     atomic.Int64 // unix nanoseconds of the last application byte
-	inUse    atomic.Int32 // open streams that keep the link from being idle
-	open     atomic.Int32 // all open streams, pooled ones too
-	buried   atomic.Bool  // of an earlier life of the peer: nothing more is delivered
-	farewell atomic.Pointer[transport.CloseError]
+	out         outbox
+	joined      chan struct{} // closed: the observer has heard of the peer
+	gone        chan struct{} // closed: everything of this connection has ended
+	used        atomic.Int64  // unix nanoseconds of the last application byte
+	inUse       atomic.Int32  // open streams that keep the link from being idle
+	open        atomic.Int32  // all open streams, pooled ones too
+	buried      atomic.Bool   // of an earlier life of the peer: nothing more is delivered
+	peerDrained atomic.Bool   // the peer has no stream here any more and opens none
+	farewell    atomic.Pointer[transport.CloseError]
+
+	// Guarded by links.mu.
+	moved     chan struct{} // closed: no new streams here
+	retiring  bool          // another connection won
+	retreated bool          // agreed to be closed as idle
 
 	pingMu sync.Mutex
 	pings  map[uint64]chan struct{}
@@ -45,10 +46,10 @@ type conn struct {
 func newConn(l *Links, t transport.Conn, control transport.Stream, peer Peer, dialed bool, epoch uint64) *conn {
 	c := &conn{
 		links: l, t: t, control: control, peer: peer, dialed: dialed, epoch: epoch, opened: time.Now(),
-		out: make(chan []byte, outbox), bye: make(chan []byte, 1),
-		draining: make(chan struct{}), gone: make(chan struct{}),
+		joined: make(chan struct{}), gone: make(chan struct{}), moved: make(chan struct{}),
 		pings: map[uint64]chan struct{}{},
 	}
+	c.out.wake = make(chan struct{}, 1)
 	c.touch()
 	return c
 }
@@ -66,40 +67,58 @@ func (c *conn) dialer() name.Node {
 	return c.peer.Node
 }
 
-// send queues an encoded frame and never blocks.
+// ended reports that the transport has given the connection up.
+func (c *conn) ended() bool { return c.t.Context().Err() != nil }
+
+// closing reports that the connection has ended or is about to.
+func (c *conn) closing() bool {
+	_, _, closed := c.out.state()
+	return closed || c.ended()
+}
+
+// send queues a frame and never blocks.
 func (c *conn) send(channel Channel, body []byte) error {
-	select {
-	case c.out <- appendFrame(nil, channel, body):
-		return nil
-	default:
-		return ErrBusy
-	}
+	return c.out.add(appendFrame(nil, channel, body), outboxSize, true)
+}
+
+// upkeep queues a frame of the block's own.
+func (c *conn) upkeep(body []byte, limit int) error {
+	return c.out.add(appendFrame(nil, Own, body), limit, false)
 }
 
 // end closes the connection at once.
 func (c *conn) end(code transport.CloseCode, reason string) {
 	c.farewell.CompareAndSwap(nil, &transport.CloseError{Code: code, Reason: reason})
-	_ = c.t.Close(code, reason) // the first close decides; a second has nothing to say
+	_ = c.t.Close(code, printable(reason)) // the first close decides; a second has nothing to say
 }
 
 // goodbye closes the connection after what was queued before has been read: the peer
 // closes it when it has read the good-bye, and we do if it does not.
 func (c *conn) goodbye(code transport.CloseCode, reason string) {
 	c.farewell.CompareAndSwap(nil, &transport.CloseError{Code: code, Reason: reason})
-	select {
-	case c.bye <- appendFrame(nil, Own, goodbyeFrame(uint32(code), reason)):
-	default: // said already
+	if c.out.last(appendFrame(nil, Own, goodbyeFrame(uint32(code), reason))) {
+		_ = c.control.SetWriteDeadline(time.Now().Add(farewellWait)) // fails only where writes do
 	}
 }
 
-// run starts the goroutines of the connection.
-func (c *conn) run() {
-	tasks := c.links.cfg.Tasks
-	started := tasks.Go("link", c.readControl) && tasks.Go("link", c.writeControl) &&
-		tasks.Go("link", c.acceptStreams) && tasks.Go("link", c.watch) && tasks.Go("link", c.readDatagrams)
-	if !started {
+// start makes a goroutine of the connection, which begins once it has joined.
+func (c *conn) start(run func(context.Context)) bool {
+	return c.links.cfg.Tasks.Go("link", func(ctx context.Context) {
+		<-c.joined
+		run(ctx)
+	})
+}
+
+// run starts the goroutines of the connection. The first one sees to its end; without
+// it there is no connection.
+func (c *conn) run() bool {
+	if !c.start(c.readControl) {
+		return false
+	}
+	if !(c.start(c.writeControl) && c.start(c.acceptStreams) && c.start(c.watch) && c.start(c.readDatagrams)) {
 		c.end(transport.CloseStopping, "node stops")
 	}
+	return true
 }
 
 // readControl delivers the control frames in order. It is the last to see the
@@ -117,7 +136,7 @@ func (c *conn) readControl(ctx context.Context) {
 		}
 		if errors.Is(err, ErrFrame) {
 			c.end(transport.CloseProtocol, err.Error())
-		} else if c.t.Context().Err() == nil {
+		} else if !c.ended() {
 			c.awaitEnd(ctx, err)
 		}
 		return
@@ -158,51 +177,51 @@ func (c *conn) deliver(channel Channel, body []byte) error {
 func (c *conn) writeControl(ctx context.Context) {
 	w := bufio.NewWriterSize(c.control, 16<<10)
 	for {
-		select {
-		case frame := <-c.out:
-			if !c.writeBatch(w, frame) {
-				return
-			}
-		case frame := <-c.bye:
-			c.writeLast(ctx, w, frame)
+		frames, last := c.out.take()
+		if err := writeBatch(w, frames); err != nil {
+			c.broken(err)
 			return
+		}
+		if last {
+			c.awaitClosed(ctx)
+			return
+		}
+		select {
+		case <-c.out.wake:
 		case <-c.t.Context().Done():
 			return
 		}
 	}
 }
 
-func (c *conn) writeBatch(w *bufio.Writer, frame []byte) bool {
-	for {
+func writeBatch(w *bufio.Writer, frames [][]byte) error {
+	for _, frame := range frames {
 		if _, err := w.Write(frame); err != nil {
-			return false // the connection ends; readControl reports it
+			return err
 		}
-		select {
-		case frame = <-c.out:
-		default:
-			return w.Flush() == nil
-		}
+	}
+	return w.Flush()
+}
+
+// broken ends a connection whose control stream cannot be written any more.
+func (c *conn) broken(err error) {
+	if last := c.farewell.Load(); last != nil {
+		c.end(last.Code, last.Reason)
+	} else if !c.ended() {
+		c.end(transport.CloseProtocol, "control stream: "+err.Error())
 	}
 }
 
 // farewellWait is how long a peer has to close a connection after a good-bye.
 const farewellWait = time.Second
 
-func (c *conn) writeLast(ctx context.Context, w *bufio.Writer, frame []byte) {
-	for len(c.out) > 0 {
-		if _, err := w.Write(<-c.out); err != nil {
-			return
-		}
-	}
-	_, err := w.Write(frame)
-	if err == nil && w.Flush() == nil {
-		timer := time.NewTimer(farewellWait)
-		defer timer.Stop()
-		select {
-		case <-c.t.Context().Done():
-		case <-timer.C:
-		case <-ctx.Done():
-		}
+func (c *conn) awaitClosed(ctx context.Context) {
+	timer := time.NewTimer(farewellWait)
+	defer timer.Stop()
+	select {
+	case <-c.t.Context().Done():
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 	last := c.farewell.Load()
 	c.end(last.Code, last.Reason)
@@ -217,18 +236,21 @@ func (c *conn) finish() {
 
 // cause says why the connection ended: the code, and the same for people.
 func (c *conn) cause() (transport.CloseCode, string) {
+	if c.buried.Load() {
+		return transport.CloseNone, "the node started again"
+	}
 	if last := c.farewell.Load(); last != nil && last.Code != transport.CloseNone {
-		return last.Code, last.Reason
+		return last.Code, printable(last.Reason)
 	}
 	err := context.Cause(c.t.Context())
 	var closed *transport.CloseError
 	switch {
 	case errors.As(err, &closed):
-		return closed.Code, closed.Reason
+		return closed.Code, printable(closed.Reason)
 	case errors.Is(err, transport.ErrSilent):
 		return transport.CloseSilent, err.Error()
 	case err == nil:
 		return transport.CloseNone, "connection lost"
 	}
-	return transport.CloseNone, err.Error()
+	return transport.CloseNone, printable(err.Error())
 }

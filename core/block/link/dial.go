@@ -18,7 +18,8 @@ import (
 const (
 	firstBackoff = 250 * time.Millisecond
 	lastBackoff  = 30 * time.Second
-	reachTime    = 3 * time.Second // for one endpoint to answer at all
+	reachTime    = 3 * time.Second  // for one endpoint to answer at all
+	resolveTime  = 15 * time.Second // for discovery, with all its backends
 )
 
 // BackoffError says that a node is not dialed again yet.
@@ -39,8 +40,17 @@ func (e *BackoffError) Unwrap() error { return e.Last }
 // flight is one dial under way, shared by all who want the link.
 type flight struct {
 	done chan struct{}
+	over bool // guarded by links.mu
 	conn *conn
 	err  error
+}
+
+// finish tells all who wait, once. Callers hold l.mu.
+func (f *flight) finish(c *conn, err error) {
+	if !f.over {
+		f.over, f.conn, f.err = true, c, err
+		close(f.done)
+	}
 }
 
 // get returns the connection to use for node: the one that is there, or a new one.
@@ -68,7 +78,7 @@ func (l *Links) reuseOrDial(node name.Node, known []name.Address, now bool) (*co
 		return nil, nil, fmt.Errorf("link to %s: %w", node, ErrStopped)
 	}
 	p := l.peer(node)
-	if p.current != nil {
+	if p.current != nil && !p.current.ended() {
 		return p.current, nil, nil
 	}
 	if p.flight != nil {
@@ -91,22 +101,25 @@ func (l *Links) reuseOrDial(node name.Node, known []name.Address, now bool) (*co
 // fly makes the dial and tells all who wait for it, unless a connection that came in
 // meanwhile has served them.
 func (l *Links) fly(ctx context.Context, f *flight, target dialTarget, known []name.Address) {
-	ctx, cancel := context.WithTimeout(ctx, l.cfg.HandshakeTimeout+reachTime)
-	defer cancel()
-	c, err := l.dial(ctx, target, known)
-	if err == nil {
-		c, err = l.join(c)
+	var c *conn
+	err := fmt.Errorf("link to %s: dial broken off", target.node) // if it panics
+	defer func() { l.landed(f, target.node, c, err) }()
+	if c, err = l.dial(ctx, target, known); err == nil {
+		c, err = l.join(ctx, c)
 	}
+}
+
+func (l *Links) landed(f *flight, node name.Node, c *conn, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p := l.peer(target.node)
+	p := l.peer(node)
 	p.flight = nil
-	if f.conn != nil {
-		return // all who waited have been served
+	if err != nil && !l.running {
+		err = fmt.Errorf("link to %s: %w", node, ErrStopped)
+	} else if !f.over {
+		p.dialed(err)
 	}
-	p.dialed(err)
-	f.conn, f.err = c, err
-	close(f.done)
+	f.finish(c, err)
 }
 
 // dialed notes the outcome of a dial for the back-off.
@@ -124,15 +137,18 @@ func (p *peer) dialed(err error) {
 	p.notBefore = time.Now().Add(wait/2 + rand.N(wait))
 }
 
-// dial tries the endpoints of a node in order until one leads to it.
+// dial tries the endpoints of a node in order until one leads to it. The time for all
+// is bounded: each attempt leaves enough for those after it to reach somebody.
 func (l *Links) dial(ctx context.Context, target dialTarget, known []name.Address) (*conn, error) {
 	candidates, err := l.candidates(ctx, target.node, known)
 	if err != nil {
 		return nil, err
 	}
 	failed := &DialError{Node: target.node}
-	for _, addr := range candidates {
-		c, err := l.dialOne(ctx, target, addr)
+	end := time.Now().Add(l.cfg.HandshakeTimeout + time.Duration(len(candidates))*reachTime)
+	for i, addr := range candidates {
+		spare := time.Duration(len(candidates)-1-i) * reachTime
+		c, err := l.dialOne(ctx, target, addr, end.Add(-spare))
 		if err == nil {
 			return c, nil
 		}
@@ -148,9 +164,11 @@ func (l *Links) dial(ctx context.Context, target dialTarget, known []name.Addres
 // candidates are what discovery says and then what the caller knows. The error of
 // discovery counts only if there is nothing else to try.
 func (l *Links) candidates(ctx context.Context, node name.Node, known []name.Address) ([]name.Address, error) {
+	ctx, cancel := context.WithTimeout(ctx, resolveTime)
+	defer cancel()
 	found, err := l.cfg.Resolver.Addresses(ctx, node)
-	all := slices.Clone(found)
-	for _, addr := range known {
+	var all []name.Address
+	for _, addr := range slices.Concat(found, known) {
 		if !slices.Contains(all, addr) {
 			all = append(all, addr)
 		}
@@ -164,31 +182,35 @@ func (l *Links) candidates(ctx context.Context, node name.Node, known []name.Add
 	return all[:min(len(all), maxCandidates)], nil
 }
 
-func (l *Links) dialOne(ctx context.Context, target dialTarget, addr name.Address) (*conn, error) {
-	reach, cancel := context.WithTimeout(ctx, reachTime)
+func (l *Links) dialOne(ctx context.Context, target dialTarget, addr name.Address, end time.Time) (*conn, error) {
+	ctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
+	reach, reached := context.WithTimeout(ctx, reachTime)
+	defer reached()
 	t, err := l.cfg.Transport.Dial(reach, addr)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", addr, err)
 	}
-	c, err := l.shake(ctx, t, target)
+	c, err := l.shake(ctx, t, target, func() {})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", addr, err)
 	}
 	return c, nil
 }
 
-// final reports whether the right node answered and refused: another endpoint of it
-// would say the same. A wrong node at the address is not final.
+// final reports whether a node that goes by the right name answered and would answer
+// the same at another endpoint. Whoever sits at an address that is out of date proves
+// nothing about the others.
 func final(err error) bool {
 	var refusal *handshake.Refusal
 	if !errors.As(err, &refusal) {
 		return false
 	}
-	for _, elsewhere := range []error{handshake.ErrWrongNode, handshake.ErrBroken, handshake.ErrTimeout} {
-		if errors.Is(err, elsewhere) {
-			return false
-		}
+	switch refusal.Code {
+	case handshake.CodeUntrusted, handshake.CodeCookie, handshake.CodeAuthMode, handshake.CodeSkew:
+		return true
+	case handshake.CodeKeyMismatch, handshake.CodeUnavailable:
+		return refusal.Remote // our own verdict is about whoever is at this address
 	}
-	return true
+	return false
 }

@@ -22,7 +22,10 @@
 //	other streams   version 1 | kind 1    | whatever that kind says
 //	datagram        version 1 | kind 1    | body
 //
-// Nothing but the first stream is read before the handshake is done on both sides.
+// Nothing but the first stream is read before the handshake is done on both sides. A
+// connection that is refused is closed with code refused and the reason "CODE: TEXT",
+// CODE being that of the handshake, so that the dialer learns it even if the message
+// that says so is lost.
 //
 // # One link per pair
 //
@@ -30,6 +33,14 @@
 // is ever cancelled because of the other; both finish, and then both ends agree on the
 // winner by themselves: the higher incarnation, then the higher epoch (each dial takes
 // an epoch above all it has seen of the pair), then the one that the smaller name
-// dialed. New streams go to the winner only. The dialer of the loser closes it, with
-// code duplicate, once the winner has carried a round trip and the loser has drained.
+// dialed. New streams and frames go to the winner only, frames once those that went over
+// the loser have been read. Each end says over the loser when it has no stream there any
+// more (drained); then the dialer of the loser closes it, with code duplicate. Streams
+// in use are waited for as long as they last. To the observer all that is one link.
+//
+// # Idle links
+//
+// An end that has not used a link for long asks whether it may be closed. If the peer
+// does not need it either it stops using it and agrees, and the first end closes it,
+// unless it has begun to use it meanwhile. So nothing that is sent is ever lost to it.
 package link

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Version is the version of control frames, stream headers and datagrams.
@@ -62,25 +64,41 @@ func readFrame(r io.Reader) (Channel, []byte, error) {
 // The frames of channel Own: one byte, then what the comment says.
 const (
 	ownPing    = 1 // id 8
-	ownPong    = 2 // id 8, of the ping
+	ownPong    = 2 // id 8, of the ping: all that was sent before it has been read
 	ownGoodbye = 3 // close code 4, reason: the last frame; the receiver closes
-	ownIdle    = 4 // nothing: may this link be closed? A receiver that agrees closes it
+	ownIdle    = 4 // nothing: may this link be closed?
+	ownAgreed  = 5 // nothing: it may; the sender opens no streams here for a while
+	ownDrained = 6 // nothing: the sender has no streams here any more and opens none
 )
 
 const maxReason = 256
 
-func goodbyeFrame(code uint32, reason string) []byte {
-	if len(reason) > maxReason {
-		reason = reason[:maxReason]
+// printable is a reason on one line, without anything that moves a cursor or hides,
+// cut at maxReason bytes. Reasons come from peers, some of them before they have
+// proved anything.
+func printable(reason string) string {
+	out := make([]byte, 0, min(len(reason), maxReason))
+	for _, r := range reason {
+		if !unicode.IsPrint(r) {
+			r = ' '
+		}
+		if len(out)+utf8.RuneLen(r) > maxReason {
+			break
+		}
+		out = utf8.AppendRune(out, r)
 	}
-	return append(binary.BigEndian.AppendUint32([]byte{ownGoodbye}, code), reason...)
+	return string(out)
+}
+
+func goodbyeFrame(code uint32, reason string) []byte {
+	return append(binary.BigEndian.AppendUint32([]byte{ownGoodbye}, code), printable(reason)...)
 }
 
 func parseGoodbye(body []byte) (code uint32, reason string, err error) {
 	if len(body) < 4 || len(body) > 4+maxReason {
 		return 0, "", fmt.Errorf("good-bye: %d bytes: %w", len(body), ErrFrame)
 	}
-	return binary.BigEndian.Uint32(body), string(body[4:]), nil
+	return binary.BigEndian.Uint32(body), printable(string(body[4:])), nil
 }
 
 func pingFrame(kind byte, id uint64) []byte {

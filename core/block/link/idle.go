@@ -3,51 +3,84 @@ package link
 import (
 	"context"
 	"time"
+
+	"github.com/barrelp2p/barrel/interfaces/transport"
 )
 
 // sweepLoop looks for links that nobody uses, and forgets peers of which nothing is
 // worth remembering.
 func (l *Links) sweepLoop(ctx context.Context) {
-	ticker := time.NewTicker(l.cfg.Sweep)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-			for _, c := range l.sweep() {
-				_ = c.send(Own, []byte{ownIdle}) // a busy outbox means that it is in use
-			}
-		case <-ctx.Done():
-			return
+	for pause(ctx, l.cfg.Sweep) {
+		for _, c := range l.sweep() {
+			_ = c.upkeep([]byte{ownIdle}, outboxSize) // a busy outbox means that it is in use
 		}
 	}
 }
 
 // sweep returns the links to propose for closing. Only this node thinks that nobody
-// uses them; the peer agrees by closing, or vetoes by not doing so.
+// uses them; the peer agrees, or vetoes by its silence.
 func (l *Links) sweep() []*conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.prune(time.Now())
 	var idle []*conn
-	for node, p := range l.peers {
-		if p.current == nil && p.flight == nil && len(p.conns) == 0 && !p.held && time.Now().After(p.notBefore) {
-			delete(l.peers, node)
-		}
-		if p.current != nil && !p.held && l.unused(p.current, l.cfg.IdleAfter) {
+	for _, p := range l.peers {
+		if p.current != nil && p.unused(l.cfg.IdleAfter) {
 			idle = append(idle, p.current)
 		}
 	}
 	return idle
 }
 
-func (l *Links) unused(c *conn, after time.Duration) bool {
-	return after > 0 && c.inUse.Load() == 0 && c.idle() >= after
+// unused reports whether this side could do without the link in use. Callers hold l.mu.
+func (p *peer) unused(after time.Duration) bool {
+	c := p.current
+	return after > 0 && !p.held && c.open.Load() == 0 && c.idle() >= after
 }
 
-// mayClose says whether this side could do without a link that has been idle for at
-// least the given time.
-func (l *Links) mayClose(c *conn, after time.Duration) bool {
+// retreat takes a link out of use that nobody needs: from then on nothing is sent over
+// it that its closing could lose.
+func (l *Links) retreat(c *conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := l.peers[c.peer.Node]
-	return p != nil && !p.held && l.unused(c, after)
+	if p == nil || p.current != c || !p.unused(l.cfg.IdleAfter/2) {
+		return p != nil && c.retreated
+	}
+	p.leave(c)
+	c.retreated = true
+	return true
+}
+
+// onIdle agrees to a proposal to close a link that this side does not need either. If
+// the peer needs it by now, it is used again.
+func (c *conn) onIdle() {
+	if !c.links.retreat(c) {
+		return
+	}
+	_ = c.upkeep([]byte{ownAgreed}, outboxSize+upkeepRoom) // without it the peer does not close
+	started := c.links.cfg.Tasks.Go("retreat", func(ctx context.Context) {
+		if pause(ctx, 2*farewellWait) {
+			c.links.comeBack(c)
+		}
+	})
+	if !started {
+		c.links.comeBack(c)
+	}
+}
+
+// onAgreed closes a link that neither side needs, unless this side needs it by now.
+func (c *conn) onAgreed() {
+	if c.links.retreat(c) {
+		c.goodbye(transport.CloseIdle, "nobody used the link")
+	}
+}
+
+// comeBack uses a link again that the peer did not close after all.
+func (l *Links) comeBack(c *conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p := l.peers[c.peer.Node]; p != nil && c.retreated {
+		p.revive()
+	}
 }

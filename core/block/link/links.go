@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -16,10 +17,11 @@ import (
 
 // Bounds of the block.
 const (
-	maxLinks         = 4096 // peers with a link at one time
-	maxPending       = 128  // inbound handshakes under way
-	maxPendingFromIP = 32   // the same from one address
-	maxCandidates    = 8    // endpoints tried per dial
+	maxLinks         = 4096         // peers with a link at one time
+	maxPeers         = 4 * maxLinks // peers remembered, for their back-off for instance
+	maxPending       = 128          // inbound handshakes under way
+	maxPendingFromIP = 32           // the same from one address
+	maxCandidates    = 8            // endpoints tried per dial
 )
 
 // Config is what the block works with. All fields are required unless said otherwise.
@@ -64,7 +66,7 @@ type Resolver interface {
 }
 
 // Observer hears of links. Calls for one peer are ordered: Up, then its frames, then
-// Down. Up and Down are called with the block's lock held: they must not block and
+// Down; a connection that replaces another is neither. Up and Down are called with the block's lock held: they must not block and
 // must not call back.
 type Observer interface {
 	Up(peer Peer)
@@ -101,22 +103,17 @@ type Links struct {
 	cfg     Config
 	frames  [256]FrameHandler
 	streams [256]streamEntry
-	pending chan struct{}
+	gate    gate
 
 	mu      sync.Mutex
 	running bool
 	peers   map[name.Node]*peer
-	fromIP  map[string]int // inbound handshakes under way, by host
+	linked  int // peers that are up
 }
 
 // New makes the block; it does nothing before Start.
 func New(cfg Config) *Links {
-	return &Links{
-		cfg:     cfg,
-		pending: make(chan struct{}, maxPending),
-		peers:   map[name.Node]*peer{},
-		fromIP:  map[string]int{},
-	}
+	return &Links{cfg: cfg, peers: map[name.Node]*peer{}, gate: gate{hosts: map[string]int{}}}
 }
 
 // HandleFrames sets who takes the frames of a channel. Call it before Start.
@@ -133,9 +130,12 @@ func (l *Links) Start(context.Context) error {
 	l.mu.Lock()
 	l.running = true
 	l.mu.Unlock()
-	l.cfg.Tasks.Go("accept", l.acceptLoop)
-	if l.cfg.Sweep > 0 {
-		l.cfg.Tasks.Go("sweep", l.sweepLoop)
+	started := l.cfg.Tasks.Go("accept", l.acceptLoop)
+	if started && l.cfg.Sweep > 0 {
+		started = l.cfg.Tasks.Go("sweep", l.sweepLoop)
+	}
+	if !started {
+		return fmt.Errorf("links: start: what ran before has not ended: %w", ErrStopped)
 	}
 	return nil
 }
@@ -155,19 +155,22 @@ func (l *Links) Stop(ctx context.Context) error {
 // CloseAll says good-bye on every link, so that peers know it is no failure, and
 // returns when all are closed or ctx ends.
 func (l *Links) CloseAll(ctx context.Context, code transport.CloseCode, reason string) {
-	l.mu.Lock()
-	conns := l.allConns()
-	l.mu.Unlock()
-	for _, c := range conns {
-		c.goodbye(code, reason)
-	}
-	for _, c := range conns {
+	for _, c := range l.partAll(code, reason) {
 		select {
 		case <-c.gone:
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+func (l *Links) partAll(code transport.CloseCode, reason string) (conns []*conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range l.peers {
+		conns = append(conns, p.part(code, reason)...)
+	}
+	return conns
 }
 
 func (l *Links) allConns() []*conn {

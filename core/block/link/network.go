@@ -30,12 +30,17 @@ func (l *Links) Send(node name.Node, channel Channel, body []byte) error {
 	if len(body) > MaxFrame {
 		return fmt.Errorf("frame for %s: %d bytes, at most %d: %w", node, len(body), MaxFrame, ErrFrame)
 	}
-	c := l.current(node)
-	if c == nil {
+	l.mu.Lock() // with it held, no frame is queued on a connection that has just lost
+	defer l.mu.Unlock()
+	p := l.peers[node]
+	if p == nil || p.current == nil {
 		return fmt.Errorf("frame for %s: %w", node, ErrNoLink)
 	}
-	c.touch()
-	return c.send(channel, body)
+	p.current.touch()
+	if err := p.current.send(channel, body); err != nil {
+		return fmt.Errorf("frame for %s: %w", node, err)
+	}
+	return nil
 }
 
 func (l *Links) current(node name.Node) *conn {
@@ -61,10 +66,17 @@ func (l *Links) Disconnect(node name.Node, code transport.CloseCode, reason stri
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if p := l.peers[node]; p != nil {
-		for _, c := range p.conns {
-			c.goodbye(code, reason)
-		}
+		p.part(code, reason)
 	}
+}
+
+// part says good-bye on all connections. Callers hold l.mu.
+func (p *peer) part(code transport.CloseCode, reason string) []*conn {
+	for _, c := range p.conns {
+		c.goodbye(code, reason)
+		p.leave(c)
+	}
+	return p.conns
 }
 
 // Info describes a link.

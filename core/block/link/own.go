@@ -24,6 +24,10 @@ func (c *conn) deliverOwn(body []byte) error {
 		return c.onGoodbye(body)
 	case ownIdle:
 		c.onIdle()
+	case ownAgreed:
+		c.onAgreed()
+	case ownDrained:
+		c.peerDrained.Store(true)
 	}
 	return nil // a later version's frame: not for us
 }
@@ -33,7 +37,7 @@ func (c *conn) onPing(body []byte) error {
 	if err != nil {
 		return err
 	}
-	_ = c.send(Own, pingFrame(ownPong, id)) // a full outbox loses the answer; the asker has a deadline
+	_ = c.upkeep(pingFrame(ownPong, id), outboxSize) // a full outbox loses the answer; the asker has a deadline
 	return nil
 }
 
@@ -62,29 +66,15 @@ func (c *conn) onGoodbye(body []byte) error {
 	return nil
 }
 
-// onIdle agrees to a proposal to close a link that this side does not need either.
-func (c *conn) onIdle() {
-	if c.links.mayClose(c, c.links.cfg.IdleAfter/2) {
-		c.goodbye(transport.CloseIdle, "nobody used the link")
-	}
-}
-
-// ping is one round trip over the control stream.
-func (c *conn) ping(ctx context.Context) (time.Duration, error) {
+// ping is one round trip over the control stream. An ordered one comes behind all
+// frames that were sent before.
+func (c *conn) ping(ctx context.Context, limit int, ordered bool) (time.Duration, error) {
 	done := make(chan struct{})
-	c.pingMu.Lock()
-	c.pingID++
-	id := c.pingID
-	c.pings[id] = done
-	c.pingMu.Unlock()
-	defer func() {
-		c.pingMu.Lock()
-		delete(c.pings, id)
-		c.pingMu.Unlock()
-	}()
+	id := c.expectPong(done)
+	defer c.forgetPong(id)
 	begin := time.Now()
-	if err := c.send(Own, pingFrame(ownPing, id)); err != nil {
-		return 0, err
+	if err := c.out.add(appendFrame(nil, Own, pingFrame(ownPing, id)), limit, ordered); err != nil {
+		return 0, fmt.Errorf("ping %s: %w", c.peer.Node, err)
 	}
 	select {
 	case <-done:
@@ -97,11 +87,25 @@ func (c *conn) ping(ctx context.Context) (time.Duration, error) {
 	}
 }
 
+func (c *conn) expectPong(done chan struct{}) uint64 {
+	c.pingMu.Lock()
+	defer c.pingMu.Unlock()
+	c.pingID++
+	c.pings[c.pingID] = done
+	return c.pingID
+}
+
+func (c *conn) forgetPong(id uint64) {
+	c.pingMu.Lock()
+	defer c.pingMu.Unlock()
+	delete(c.pings, id)
+}
+
 // Ping measures one round trip through the link to node, opening one on demand.
 func (l *Links) Ping(ctx context.Context, node name.Node) (time.Duration, error) {
 	c, err := l.get(ctx, node, nil, true)
 	if err != nil {
 		return 0, err
 	}
-	return c.ping(ctx)
+	return c.ping(ctx, outboxSize, false)
 }

@@ -10,10 +10,14 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/transport"
 )
 
+// maxConns is how many connections one peer may have with us: the one in use, and
+// those that drain.
+const maxConns = 4
+
 // peer is what this node knows of its links with one other node.
 type peer struct {
-	current *conn   // the one to use; nil while there is no link
-	conns   []*conn // current and those that drain
+	current *conn   // the one to use; nil while there is none
+	conns   []*conn // all that have not ended, the oldest first
 	up      Peer    // as reported by Observer.Up; zero while down
 	held    bool    // membership needs the link
 	epoch   uint64  // the highest seen of the pair
@@ -28,88 +32,159 @@ type peer struct {
 func (l *Links) peer(node name.Node) *peer {
 	p := l.peers[node]
 	if p == nil {
+		if len(l.peers) >= maxPeers {
+			l.prune(time.Now().Add(2 * lastBackoff))
+		}
 		p = &peer{}
 		l.peers[node] = p
 	}
 	return p
 }
 
+// prune forgets the peers of which nothing is worth remembering at the time now.
+// Callers hold l.mu.
+func (l *Links) prune(now time.Time) {
+	for node, p := range l.peers {
+		if len(p.conns) == 0 && p.flight == nil && !p.held && now.After(p.notBefore) {
+			delete(l.peers, node)
+		}
+	}
+}
+
 // join takes an authenticated connection in and returns the one to use for its peer,
-// which is another one if that wins.
-func (l *Links) join(c *conn) (*conn, error) {
+// which is another one if that wins. Connections that are about to end, those with an
+// earlier life of the peer above all, end first, so that their last frame and Down
+// come before Up.
+func (l *Links) join(ctx context.Context, c *conn) (*conn, error) {
+	for {
+		current, before, err := l.tryJoin(c)
+		if before == nil {
+			return current, err
+		}
+		select {
+		case <-before.gone:
+		case <-c.t.Context().Done():
+			return nil, fmt.Errorf("link to %s: %w", c.peer.Node, context.Cause(c.t.Context()))
+		case <-ctx.Done():
+			c.end(transport.CloseStopping, "node stops")
+			return nil, fmt.Errorf("link to %s: %w", c.peer.Node, ctx.Err())
+		}
+	}
+}
+
+// tryJoin does the work of join, unless another connection has to end before.
+func (l *Links) tryJoin(c *conn) (current, before *conn, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.mayJoin(c); err != nil {
-		c.end(transport.CloseBusy, err.Error())
-		close(c.gone)
-		return nil, err
+	if code, err := l.mayJoin(c); err != nil {
+		c.end(code, err.Error())
+		return nil, nil, err
 	}
 	p := l.peer(c.peer.Node)
-	if p.current != nil && c.peer.Incarnation < p.up.Incarnation {
+	if before := p.obstacle(c); before != nil {
+		return nil, before, nil
+	}
+	if !p.up.Node.IsZero() && c.peer.Incarnation < p.up.Incarnation {
+		err := fmt.Errorf("link to %s: incarnation %d, and incarnation %d is linked: another node runs under the name, or its clock went back", c.peer.Node, c.peer.Incarnation, p.up.Incarnation)
 		c.end(transport.CloseDuplicate, "a later life of the node is linked")
-		close(c.gone)
-		return p.current, nil
+		return nil, nil, err
 	}
-	if p.current != nil && c.peer.Incarnation > p.up.Incarnation {
-		l.bury(p)
+	if !c.run() {
+		c.end(transport.CloseStopping, "node stops")
+		return nil, nil, fmt.Errorf("link to %s: %w", c.peer.Node, ErrStopped)
 	}
-	p.epoch = max(p.epoch, c.epoch)
-	p.conns = append(p.conns, c)
-	p.choose(c)
-	if p.up.Node.IsZero() {
-		p.up = c.peer
-		p.dialed(nil)
-		l.cfg.Observer.Up(c.peer)
+	l.admitTo(p, c)
+	if p.current == nil {
+		return nil, nil, fmt.Errorf("link to %s: it ended at once: %w", c.peer.Node, ErrNoLink)
 	}
-	c.run()
-	p.land(p.current)
-	return p.current, nil
+	return p.current, nil, nil
 }
 
-// land gives those who wait for a dial the connection that there is now. The dial
-// itself goes on: it may be the one that wins.
-func (p *peer) land(c *conn) {
-	if f := p.flight; f != nil && f.conn == nil {
-		f.conn = c
-		close(f.done)
-	}
-}
-
-func (l *Links) mayJoin(c *conn) error {
+// mayJoin says why not, and with which code to close.
+func (l *Links) mayJoin(c *conn) (transport.CloseCode, error) {
 	if !l.running {
-		return fmt.Errorf("link to %s: %w", c.peer.Node, ErrStopped)
+		return transport.CloseStopping, fmt.Errorf("link to %s: %w", c.peer.Node, ErrStopped)
 	}
-	if l.peers[c.peer.Node] == nil && len(l.peers) >= maxLinks {
-		return fmt.Errorf("link to %s: %d peers are linked, the most there may be", c.peer.Node, maxLinks)
+	if p := l.peers[c.peer.Node]; l.linked >= maxLinks && (p == nil || p.up.Node.IsZero()) {
+		return transport.CloseBusy, fmt.Errorf("link to %s: %d peers are linked, the most there may be: %w", c.peer.Node, maxLinks, ErrBusy)
+	}
+	return transport.CloseNone, nil
+}
+
+// obstacle returns a connection that has to end before c can join: one with an earlier
+// life of the peer, or, where there is none to use, one that is about to end.
+func (p *peer) obstacle(c *conn) *conn {
+	for _, old := range p.conns {
+		if old.peer.Incarnation < c.peer.Incarnation {
+			old.buried.Store(true)
+			old.end(transport.CloseDuplicate, "a later life of the node is linked")
+			return old
+		}
+		if old.closing() && (p.current == nil || p.current.closing()) {
+			return old
+		}
 	}
 	return nil
 }
 
-// bury ends the links with an earlier life of a peer before the later one comes up.
-func (l *Links) bury(p *peer) {
-	for _, old := range p.conns {
-		old.buried.Store(true)
-		old.end(transport.CloseDuplicate, "a later life of the node is linked")
+// admitTo makes c one of the connections of p and settles which one is used.
+func (l *Links) admitTo(p *peer, c *conn) {
+	p.epoch = max(p.epoch, c.epoch)
+	p.conns = append(p.conns, c)
+	l.choose(p)
+	if p.up.Node.IsZero() {
+		p.up = c.peer
+		l.linked++
+		l.cfg.Observer.Up(c.peer)
 	}
-	gone := p.up
-	p.current, p.conns, p.up = nil, nil, Peer{}
-	l.cfg.Observer.Down(gone, transport.CloseNone, "the node started again")
+	p.dialed(nil)
+	p.land()
+	close(c.joined)
+	if len(p.conns) > maxConns {
+		p.oldest().end(transport.CloseDuplicate, "too many connections of one pair")
+	}
 }
 
-// choose settles which of the current connection and a new one is used from now on.
-func (p *peer) choose(c *conn) {
-	old := p.current
-	if old == nil {
-		p.current = c
+func (p *peer) oldest() *conn {
+	i := slices.IndexFunc(p.conns, func(c *conn) bool { return c != p.current })
+	return p.conns[i]
+}
+
+// land gives those who wait for a dial the connection that there is now. The dial
+// itself goes on: it may be the one that wins.
+func (p *peer) land() {
+	if f := p.flight; f != nil && p.current != nil {
+		f.finish(p.current, nil)
+	}
+}
+
+// choose settles which connection is used from now on; the others drain. One that was
+// given up as idle is no candidate: the peer may close it at any time.
+func (l *Links) choose(p *peer) {
+	var best *conn
+	for _, c := range p.conns {
+		if !c.closing() && !c.retreated && (best == nil || wins(c, best)) {
+			best = c
+		}
+	}
+	if best == nil {
 		return
 	}
-	winner, loser := c, old
-	if !wins(c, old) {
-		winner, loser = old, c
+	p.use(best)
+	for _, c := range p.conns {
+		if c != best && !c.retiring && !c.closing() {
+			l.replace(c, best)
+		}
 	}
-	p.current = winner
-	loser.drain.Do(func() { close(loser.draining) })
-	loser.links.cfg.Tasks.Go("retire", func(ctx context.Context) { loser.retire(ctx, winner) })
+}
+
+// use makes c the connection for new streams and frames. Callers hold l.mu.
+func (p *peer) use(c *conn) {
+	if p.current != c && (c.retiring || c.retreated) {
+		c.moved, c.retiring, c.retreated = make(chan struct{}), false, false
+		c.peerDrained.Store(false)
+	}
+	p.current = c
 }
 
 // wins orders two connections of a pair, the same at both ends: the higher epoch,
@@ -121,39 +196,15 @@ func wins(c, old *conn) bool {
 	return c.dialer().Compare(old.dialer()) <= 0
 }
 
-// Waiting for a loser to become unused.
-const (
-	drainTime = 5 * time.Second
-	drainStep = 100 * time.Millisecond // also gives streams under way time to arrive
-)
-
-// retire closes a connection that lost, in good order. Its dialer does it, once the
-// winner has carried a round trip; the other end steps in if that does not happen.
-func (c *conn) retire(ctx context.Context, winner *conn) {
-	wait := drainTime
-	if c.dialed {
-		ctx, cancel := context.WithTimeout(ctx, drainTime)
-		_, err := winner.ping(ctx)
-		cancel()
-		if err != nil {
-			return // the winner is in trouble itself; liveness decides about both
-		}
-	} else {
-		wait *= 3
+// leave takes c out of use. Callers hold l.mu.
+func (p *peer) leave(c *conn) {
+	if p.current == c {
+		p.current = nil
 	}
-	c.awaitDrained(ctx, wait)
-	c.goodbye(transport.CloseDuplicate, "another connection of the pair is used")
-}
-
-func (c *conn) awaitDrained(ctx context.Context, wait time.Duration) {
-	deadline := time.Now().Add(wait)
-	for time.Now().Before(deadline) {
-		if !pause(ctx, drainStep) || c.t.Context().Err() != nil {
-			return
-		}
-		if c.dialed && c.open.Load() == 0 {
-			return
-		}
+	select {
+	case <-c.moved:
+	default:
+		close(c.moved)
 	}
 }
 
@@ -164,19 +215,26 @@ func (l *Links) lost(c *conn) {
 	defer l.mu.Unlock()
 	p := l.peers[c.peer.Node]
 	if p == nil || !slices.Contains(p.conns, c) {
-		return // buried
-	}
-	p.conns = slices.DeleteFunc(p.conns, func(other *conn) bool { return other == c })
-	if p.current != c {
 		return
 	}
-	p.current = nil
+	p.leave(c)
+	p.conns = slices.DeleteFunc(p.conns, func(other *conn) bool { return other == c })
+	p.revive()
 	if len(p.conns) > 0 {
-		p.current = p.conns[len(p.conns)-1]
 		return
 	}
 	down := p.up
 	p.up = Peer{}
+	l.linked--
 	code, text := c.cause()
 	l.cfg.Observer.Down(down, code, text)
+}
+
+// revive uses the latest connection that is left, if none is in use. Callers hold l.mu.
+func (p *peer) revive() {
+	for _, c := range slices.Backward(p.conns) {
+		if p.current == nil && !c.closing() {
+			p.use(c)
+		}
+	}
 }

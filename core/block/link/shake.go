@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
@@ -32,27 +31,52 @@ type shaker struct {
 	target  dialTarget
 	machine *handshake.Machine
 	begin   time.Time
-	peer    Peer // what is known so far
+	peer    Peer   // what is known so far
+	greeted func() // called when the peer has sent a message
 }
 
 // shake proves both ends to each other. When it fails the connection is closed, the
 // peer knows why, and the observer has been told.
-func (l *Links) shake(ctx context.Context, t transport.Conn, target dialTarget) (*conn, error) {
-	defer context.AfterFunc(ctx, func() { _ = t.Close(transport.CloseStopping, "node stops") })()
-	ctx, cancel := context.WithTimeout(ctx, l.cfg.HandshakeTimeout)
-	defer cancel()
-	s := &shaker{links: l, t: t, target: target, begin: time.Now()}
+func (l *Links) shake(ctx context.Context, t transport.Conn, target dialTarget, greeted func()) (*conn, error) {
+	defer context.AfterFunc(ctx, func() { abandon(ctx, t) })()
+	s := &shaker{links: l, t: t, target: target, begin: time.Now(), greeted: greeted}
 	s.peer = Peer{Node: target.node, Remote: t.Info().Remote}
-	result, err := s.run(ctx)
+	result, err := s.guarded(ctx)
 	if err != nil {
 		s.learn()
 		s.refuse(err)
-		l.cfg.Observer.Refused(s.peer, target.dialed(), err)
+		if ctx.Err() == nil || target.dialed() {
+			l.cfg.Observer.Refused(s.peer, target.dialed(), err)
+		}
 		return nil, err
 	}
 	peer := s.known(result.Peer)
 	peer.Proof = result.Proof
 	return newConn(l, t, s.stream, peer, target.dialed(), result.Epoch), nil
+}
+
+// abandon closes a connection whose handshake nobody waits for any more.
+func abandon(ctx context.Context, t transport.Conn) {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		_ = t.Close(transport.CloseNone, "the handshake took too long")
+		return
+	}
+	_ = t.Close(transport.CloseStopping, "node stops")
+}
+
+// guarded runs the handshake. Should it panic, no connection stays behind.
+func (s *shaker) guarded(ctx context.Context) (*handshake.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.links.cfg.HandshakeTimeout)
+	defer cancel()
+	over := false
+	defer func() {
+		if !over {
+			_ = s.t.Close(transport.CloseProtocol, "the handshake failed here: see the log")
+		}
+	}()
+	result, err := s.run(ctx)
+	over = true
+	return result, err
 }
 
 func (s *shaker) known(p handshake.Identity) Peer {
@@ -152,6 +176,7 @@ func (s *shaker) read(last handshake.Input) handshake.Input {
 	body, err := handshake.ReadFrame(s.stream)
 	switch {
 	case err == nil:
+		s.greeted()
 		return handshake.Input{Kind: handshake.Frame, Frame: body}
 	case errors.Is(err, os.ErrDeadlineExceeded) && last.Kind != handshake.Tick:
 		return handshake.Input{Kind: handshake.Tick}
@@ -173,54 +198,4 @@ func (s *shaker) ask(ctx context.Context, p handshake.Peer) (err error) {
 		Node: p.Node, Key: p.Key, Cluster: p.Cluster,
 		Remote: s.peer.Remote, Dialed: s.target.dialed(),
 	})
-}
-
-// explain turns an error of the stream into one about the peer. A connection that the
-// peer closed tells more than the stream that broke with it.
-func (s *shaker) explain(err error) error {
-	var closed *transport.CloseError
-	if cause := context.Cause(s.t.Context()); errors.As(cause, &closed) {
-		return fmt.Errorf("handshake with %s: %w", s.peer.Remote, closed)
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("handshake with %s: the peer ended it without a word: %w", s.peer.Remote, err)
-	}
-	return fmt.Errorf("handshake with %s: %w", s.peer.Remote, err)
-}
-
-// refuse closes the connection so that the peer learns why: the refusal is in the
-// last frame, and once more in the close reason for a peer that does not read it.
-func (s *shaker) refuse(err error) {
-	if s.stream != nil {
-		_ = s.stream.CloseWrite()
-	}
-	var refusal *handshake.Refusal
-	code := transport.CloseProtocol
-	if errors.As(err, &refusal) {
-		code = transport.CloseRefused
-	}
-	if refusal != nil && !refusal.Remote {
-		s.linger()
-	}
-	_ = s.t.Close(code, reasonFor(err))
-}
-
-// linger gives the peer a moment to read the refusal and to close by itself.
-func (s *shaker) linger() {
-	timer := time.NewTimer(refusalWait)
-	defer timer.Stop()
-	select {
-	case <-s.t.Context().Done():
-	case <-timer.C:
-	}
-}
-
-const refusalWait = 300 * time.Millisecond
-
-func reasonFor(err error) string {
-	text := err.Error()
-	if len(text) > maxReason {
-		text = text[:maxReason]
-	}
-	return text
 }

@@ -15,14 +15,15 @@ import (
 // connection is no longer the one to use.
 type Stream struct {
 	transport.Stream
-	conn *conn
-	use  Use
-	once sync.Once
+	conn  *conn
+	moved <-chan struct{}
+	use   Use
+	once  sync.Once
 }
 
 // Moved is closed when another connection to the peer has won: finish what you are
 // writing, close, and open a new stream.
-func (s *Stream) Moved() <-chan struct{} { return s.conn.draining }
+func (s *Stream) Moved() <-chan struct{} { return s.moved }
 
 // Ended is closed when the connection of the stream has ended.
 func (s *Stream) Ended() <-chan struct{} { return s.conn.t.Context().Done() }
@@ -30,8 +31,10 @@ func (s *Stream) Ended() <-chan struct{} { return s.conn.t.Context().Done() }
 // Touch notes that the link is in use.
 func (s *Stream) Touch() { s.conn.touch() }
 
-// Release says that the stream is no longer open. Whoever called OpenStream must
-// release the stream; releasing twice is fine.
+// Release says that the stream is no longer open: what was written has been read, or
+// nobody cares any more. A connection that another one has replaced is closed when all
+// its streams have been released. Whoever called OpenStream must release the stream;
+// releasing twice is fine.
 func (s *Stream) Release() {
 	s.once.Do(func() {
 		s.conn.open.Add(-1)
@@ -41,7 +44,7 @@ func (s *Stream) Release() {
 	})
 }
 
-// count makes a Stream of a transport's and counts it as open.
+// count makes a Stream that counts as open.
 func (c *conn) count(s transport.Stream, use Use) *Stream {
 	c.open.Add(1)
 	if use == InUse {
@@ -54,7 +57,7 @@ func (c *conn) count(s transport.Stream, use Use) *Stream {
 type Use bool
 
 // The uses. A pooled stream is kept open for the next message; it does not by itself
-// mean that anybody needs the link.
+// mean that anybody needs the link, and its owner closes it when it is not used.
 const (
 	Pooled Use = false
 	InUse  Use = true
@@ -63,16 +66,62 @@ const (
 // OpenStream opens a stream of a kind to node, over the link that is there or over a
 // new one. It blocks until the stream can be written or ctx ends.
 func (l *Links) OpenStream(ctx context.Context, node name.Node, kind StreamKind, use Use) (*Stream, error) {
-	c, err := l.get(ctx, node, nil, false)
+	const tries = 3 // a link may end, or another connection win, at this very moment
+	var err error
+	for range tries {
+		c, failed := l.get(ctx, node, nil, false)
+		if failed != nil {
+			return nil, failed
+		}
+		var s *Stream
+		if s, err = l.claim(ctx, c, kind, use); err == nil {
+			return s, nil
+		}
+		if !l.leaving(ctx, c) {
+			break
+		}
+	}
+	return nil, fmt.Errorf("stream to %s: %w", node, err)
+}
+
+// claim opens a stream if c is still the connection to use. It is counted before
+// anybody can see the connection without streams and close it.
+func (l *Links) claim(ctx context.Context, c *conn, kind StreamKind, use Use) (*Stream, error) {
+	s, ok := l.reserve(c, use)
+	if !ok {
+		return nil, ErrNoLink
+	}
+	t, err := c.openStream(ctx, kind)
 	if err != nil {
+		s.Release()
 		return nil, err
 	}
-	s, err := c.openStream(ctx, kind)
-	if err != nil {
-		return nil, fmt.Errorf("stream to %s: %w", node, err)
-	}
+	s.Stream = t
 	c.touch()
-	return c.count(s, use), nil
+	return s, nil
+}
+
+func (l *Links) reserve(c *conn, use Use) (*Stream, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p := l.peers[c.peer.Node]; p == nil || p.current != c {
+		return nil, false
+	}
+	s := c.count(nil, use)
+	s.moved = c.moved
+	return s, true
+}
+
+// leaving reports whether c is not the connection to use any more, and waits for its
+// end to be known if it has ended.
+func (l *Links) leaving(ctx context.Context, c *conn) bool {
+	if c.ended() {
+		select {
+		case <-c.gone:
+		case <-ctx.Done():
+		}
+	}
+	return ctx.Err() == nil && l.current(c.peer.Node) != c
 }
 
 func (c *conn) openStream(ctx context.Context, kind StreamKind) (transport.Stream, error) {
@@ -80,6 +129,7 @@ func (c *conn) openStream(ctx context.Context, kind StreamKind) (transport.Strea
 	if err != nil {
 		return nil, err
 	}
+	defer context.AfterFunc(ctx, func() { s.Reset(transport.CloseNone) })()
 	if _, err := s.Write([]byte{Version, byte(kind)}); err != nil {
 		s.Reset(transport.CloseProtocol)
 		return nil, err
@@ -88,15 +138,23 @@ func (c *conn) openStream(ctx context.Context, kind StreamKind) (transport.Strea
 }
 
 func readStreamHeader(s transport.Stream, deadline time.Time) (StreamKind, error) {
-	var head [2]byte
 	if err := s.SetReadDeadline(deadline); err != nil {
 		return 0, err
 	}
-	if _, err := io.ReadFull(s, head[:]); err != nil {
+	kind, err := parseStreamHeader(s)
+	if err != nil {
+		return 0, err
+	}
+	return kind, s.SetReadDeadline(time.Time{})
+}
+
+func parseStreamHeader(r io.Reader) (StreamKind, error) {
+	var head [2]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return 0, err
 	}
 	if head[0] != Version {
 		return 0, fmt.Errorf("stream header: version %d, want %d: %w", head[0], Version, ErrFrame)
 	}
-	return StreamKind(head[1]), s.SetReadDeadline(time.Time{})
+	return StreamKind(head[1]), nil
 }

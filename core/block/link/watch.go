@@ -21,7 +21,7 @@ func (c *conn) watch(ctx context.Context) {
 	limits := c.links.cfg.Transport.Liveness()
 	beat := make([]byte, heartbeatSize)
 	beat[0], beat[1] = Version, datagramHeartbeat
-	tick := limits.Heartbeat / 4
+	tick := max(limits.Heartbeat/4, time.Millisecond)
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	var packets uint64

@@ -68,6 +68,26 @@ type host struct {
 // node starts a node; change may edit its configuration first.
 func (w *world) node(text string, change ...func(*link.Config)) *host {
 	w.t.Helper()
+	return w.nodeAt(text, "", change...)
+}
+
+// transportAt starts a transport without a node behind it.
+func (w *world) transportAt(node name.Node, listen string) transport.Plugin {
+	w.t.Helper()
+	settings := w.factory.Settings().(*transportmemory.Settings)
+	settings.Listen = listen
+	made, err := w.factory.New(plugin.Env{
+		Node: node, Cluster: "test", DataDir: w.t.TempDir(), Log: slog.New(slog.DiscardHandler), Tasks: tasks(w.t),
+	}, settings)
+	must(w.t, err)
+	must(w.t, made.Start(w.t.Context()))
+	w.t.Cleanup(func() { must(w.t, made.Stop(context.Background())) })
+	return made
+}
+
+// nodeAt is node at an address.
+func (w *world) nodeAt(text, listen string, change ...func(*link.Config)) *host {
+	w.t.Helper()
 	node := name.MustNode(text)
 	_, private, err := ed25519.GenerateKey(nil)
 	must(w.t, err)
@@ -83,12 +103,9 @@ func (w *world) node(text string, change ...func(*link.Config)) *host {
 	for _, f := range change {
 		f(&cfg)
 	}
-	settings := w.factory.Settings()
-	cfg.Transport, err = w.factory.New(plugin.Env{
-		Node: node, Cluster: "test", DataDir: w.t.TempDir(), Log: cfg.Log, Tasks: tasks(w.t),
-	}, settings)
-	must(w.t, err)
-	must(w.t, cfg.Transport.Start(w.t.Context()))
+	if cfg.Transport == nil {
+		cfg.Transport = w.transportAt(node, listen)
+	}
 	w.publish(node, cfg.Transport.Addresses()...)
 	h := &host{Links: link.New(cfg), name: node, transport: cfg.Transport, events: events, cfg: cfg}
 	h.HandleFrames(link.Membership, func(p link.Peer, data []byte) { events.add("frame", p.Node, string(data)) })

@@ -2,7 +2,6 @@ package process
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -13,6 +12,7 @@ import (
 // call is a call of this node that waits for its answer.
 type call struct {
 	node   name.Node
+	stream uint64      // generation of the stream that it was written to; 0: not yet
 	answer chan result // room for one
 }
 
@@ -24,35 +24,58 @@ type result struct {
 // calls are the calls of this node that wait.
 type calls struct {
 	mu      sync.Mutex
+	closed  bool
 	next    uint64
 	waiting map[uint64]*call
 }
 
-func (c *calls) add(node name.Node) (uint64, *call) {
+func (c *calls) add(node name.Node) (uint64, *call, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		return 0, nil, ErrStopped
+	}
 	c.next++
 	w := &call{node: node, answer: make(chan result, 1)}
 	c.waiting[c.next] = w
-	return c.next, w
+	return c.next, w, nil
 }
 
-// take removes a call; nil if it does not wait any more, or waits for another node.
-func (c *calls) take(id uint64, node name.Node) *call {
+// finish ends a call, unless it does not wait any more, or waits for another node.
+func (c *calls) finish(id uint64, node name.Node, r result) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w := c.waiting[id]
-	if w == nil || w.node != node {
-		return nil
-	}
-	delete(c.waiting, id)
-	return w
-}
-
-func (c *calls) finish(id uint64, node name.Node, r result) {
-	if w := c.take(id, node); w != nil {
+	if w := c.waiting[id]; w != nil && w.node == node {
+		delete(c.waiting, id)
 		w.answer <- r
 	}
+}
+
+func (c *calls) forget(id uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.waiting, id)
+}
+
+// sent notes over which stream a call went.
+func (c *calls) sent(id, stream uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if w := c.waiting[id]; w != nil {
+		w.stream = stream
+	}
+}
+
+// waitFor reports whether a call waits for a node.
+func (c *calls) waitFor(node name.Node) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, w := range c.waiting {
+		if w.node == node {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *calls) fail(err error, which func(*call) bool) {
@@ -71,12 +94,29 @@ func (c *calls) failNode(node name.Node, reason string) {
 	c.fail(err, func(w *call) bool { return w.node == node })
 }
 
-func (c *calls) failAll(err error) { c.fail(err, func(*call) bool { return true }) }
+// failStream fails the calls that went over a stream of which not all was read.
+func (c *calls) failStream(node name.Node, stream uint64) {
+	err := fmt.Errorf("%s: the stream of the call broke: %w", node, ErrNoConnection)
+	c.fail(err, func(w *call) bool { return w.stream == stream })
+}
+
+func (c *calls) failAll(err error) {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.fail(err, func(*call) bool { return true })
+}
+
+func (c *calls) open() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = false
+}
 
 // Call sends a message and waits for the answer. The deadline of ctx crosses the wire:
-// it ends the handler's context too. Errors: ErrNoProcess, ErrNoConnection,
-// ErrPanicked, ErrTooLarge, ErrStopped, the error of ctx, a *RemoteError with what the
-// handler said, or why the node cannot be linked to.
+// it ends the handler's context too. Errors: ErrNoProcess, ErrNoConnection (which wraps
+// why the node cannot be linked to), ErrPanicked, ErrTooLarge, ErrBusy, ErrStopped,
+// ErrTimeout, the error of ctx, or a *RemoteError with what the handler said.
 func (p *Processes) Call(ctx context.Context, to Target, payload []byte) ([]byte, error) {
 	return p.call(ctx, to, payload, 0)
 }
@@ -89,17 +129,22 @@ func (p *Processes) Deliver(ctx context.Context, to Target, payload []byte) erro
 }
 
 func (p *Processes) call(ctx context.Context, to Target, payload []byte, flags byte) ([]byte, error) {
-	if err := checkSize(to, payload); err != nil {
+	if err := p.check(ctx, to, payload); err != nil {
 		return nil, err
 	}
 	if to.Node == p.cfg.Node {
 		return p.callHere(ctx, to, payload, flags)
 	}
-	id, w := p.calls.add(to.Node)
-	defer p.calls.take(id, to.Node)
+	if err := p.connect(ctx, to); err != nil {
+		return nil, err
+	}
+	id, w, err := p.calls.add(to.Node)
+	if err != nil {
+		return nil, fmt.Errorf("call %s: %w", to, err)
+	}
+	defer p.calls.forget(id)
 	f := &frame{kind: frameCall, call: id, flags: flags, left: millisLeft(ctx), sender: nodeID, target: to, payload: payload}
-	item := outItem{data: f.encode(), lost: func(err error) { p.calls.finish(id, to.Node, result{err: err}) }}
-	if err := p.enqueue(ctx, to.Node, to.shard(p.Self()), item); err != nil {
+	if err := p.enqueue(ctx, to, outItem{data: f.encode(), call: id}); err != nil {
 		return nil, err
 	}
 	select {
@@ -114,92 +159,56 @@ func (p *Processes) call(ctx context.Context, to Target, payload []byte, flags b
 // cancel tells the other node that nobody waits any more; it is a courtesy.
 func (p *Processes) cancel(node name.Node, id uint64) {
 	f := &frame{kind: frameCancel, call: id}
-	p.tryEnqueue(node, replyShard, outItem{data: f.encode()})
+	_, _ = p.hand(node, replyShard, outItem{data: f.encode(), quiet: true}, outletBytes)
 }
 
-func (p *Processes) callHere(ctx context.Context, to Target, payload []byte, flags byte) ([]byte, error) {
-	proc, err := p.find(to)
-	if err != nil {
-		return nil, err
-	}
-	if flags&flagReceipt != 0 {
-		return nil, proc.put(ctx, envelope{Message: Message{From: p.Self(), Payload: payload}})
-	}
-	answer := make(chan result, 1)
-	e := envelope{Message: Message{From: p.Self(), Payload: payload, Call: true}, ctx: ctx}
-	e.answer = func(out []byte, err error) { answer <- result{out, err} }
-	if err := proc.put(ctx, e); err != nil {
-		return nil, err
-	}
-	select {
-	case r := <-answer:
-		return r.payload, r.here(p.cfg.Node)
-	case <-ctx.Done():
-		return nil, fmt.Errorf("call %s: no answer: %w", to, ctx.Err())
-	}
-}
-
-// here makes an error of a handler on this node look as it would from elsewhere, so
-// that callers need not care where a process is.
-func (r result) here(node name.Node) error {
-	if r.err == nil {
-		return nil
-	}
-	return remote(node, statusOf(r.err), r.err.Error())
-}
-
-func checkSize(to Target, payload []byte) error {
-	if len(payload) > MaxPayload {
+// check refuses what could not be sent, or only to nobody.
+func (p *Processes) check(ctx context.Context, to Target, payload []byte) error {
+	switch {
+	case to.Node.IsZero() || to.Ref.IsZero() && to.Service.IsZero():
+		return fmt.Errorf("message to %q: name a node, and a service or a process there: %w", to.String(), ErrNoProcess)
+	case len(payload) > MaxPayload:
 		return fmt.Errorf("message to %s: %d bytes, at most %d: %w", to, len(payload), MaxPayload, ErrTooLarge)
+	case ctx.Err() != nil:
+		return fmt.Errorf("message to %s: %w", to, ctx.Err())
 	}
 	return nil
 }
 
+func (p *Processes) connect(ctx context.Context, to Target) error {
+	if p.isStopped() {
+		return fmt.Errorf("message to %s: %w", to, ErrStopped)
+	}
+	err := p.cfg.Network.Connect(ctx, to.Node)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, ErrNoConnection)
+}
+
+// millisLeft is the time until the deadline, never less than it is; 0: no deadline.
 func millisLeft(ctx context.Context) uint64 {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return 0
 	}
-	return uint64(max(time.Until(deadline).Milliseconds(), 1))
+	return uint64(max((time.Until(deadline)+time.Millisecond-1)/time.Millisecond, 1))
 }
 
 // Send puts a message on its way. It returns an error when there is no link and none
 // can be made, or when the process is on this node and gone; past that it is
 // delivered at most once, and counted as a dead letter if it cannot be.
 func (p *Processes) Send(ctx context.Context, to Target, payload []byte) error {
-	if err := checkSize(to, payload); err != nil {
+	if err := p.check(ctx, to, payload); err != nil {
 		return err
 	}
 	if to.Node == p.cfg.Node {
 		_, err := p.callHere(ctx, to, payload, flagReceipt)
 		return err
 	}
+	if err := p.connect(ctx, to); err != nil {
+		return err
+	}
 	f := &frame{kind: frameSend, sender: nodeID, target: to, payload: payload}
-	item := outItem{data: f.encode(), lost: func(error) { p.dead.linkLost.Add(1) }}
-	return p.enqueue(ctx, to.Node, to.shard(p.Self()), item)
-}
-
-// reply answers a call of another node.
-func (p *Processes) reply(node name.Node, id uint64, out []byte, err error) {
-	f := &frame{kind: frameReply, call: id, payload: out}
-	if err != nil {
-		f.status, f.payload = statusOf(err), clip(err)
-	}
-	item := outItem{data: f.encode(), lost: func(error) { p.dead.linkLost.Add(1) }}
-	ctx, cancel := context.WithTimeout(context.Background(), replyPatience)
-	defer cancel()
-	if err := p.enqueue(ctx, node, replyShard, item); err != nil && !errors.Is(err, ErrStopped) {
-		p.dead.linkLost.Add(1)
-		p.cfg.Log.Debug("answer not sent", "node", node, "error", err)
-	}
-}
-
-// replyPatience bounds how long an answer waits for a caller that reads too slowly.
-const replyPatience = 10 * time.Second
-
-const maxErrorText = 4 << 10
-
-func clip(err error) []byte {
-	text := []byte(err.Error())
-	return text[:min(len(text), maxErrorText)]
+	return p.enqueue(ctx, to, outItem{data: f.encode()})
 }

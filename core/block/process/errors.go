@@ -1,6 +1,7 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -19,10 +20,13 @@ var (
 	ErrPanicked = errors.New("handler panicked")
 	// ErrTooLarge: the payload exceeds MaxPayload.
 	ErrTooLarge = errors.New("payload too large")
-	// ErrStopped: this node is stopping.
+	// ErrStopped: the node is stopping.
 	ErrStopped = errors.New("node is stopping")
 	// ErrTimeout: the deadline of the call passed at the other node.
 	ErrTimeout = errors.New("call timed out")
+	// ErrBusy: too much waits there: the process takes no messages, or answers are
+	// not read as fast as they are asked for.
+	ErrBusy = errors.New("too much waits")
 	// ErrMalformed: bytes that are no frame of this protocol.
 	ErrMalformed = errors.New("malformed message frame")
 )
@@ -51,9 +55,10 @@ const (
 	statusTooLarge
 	statusStopped
 	statusTimeout
+	statusBusy
 )
 
-// sentinels pairs each status with its error; statusOK and statusError have none.
+// sentinel pairs each status with its error; statusOK and statusError have none.
 func (s status) sentinel() error {
 	switch s {
 	case statusNoProcess:
@@ -66,13 +71,15 @@ func (s status) sentinel() error {
 		return ErrStopped
 	case statusTimeout:
 		return ErrTimeout
+	case statusBusy:
+		return ErrBusy
 	}
 	return nil
 }
 
 // statusOf is the status that tells a caller about err.
 func statusOf(err error) status {
-	for _, s := range []status{statusNoProcess, statusPanicked, statusTooLarge, statusStopped, statusTimeout} {
+	for s := statusNoProcess; s <= statusBusy; s++ {
 		if errors.Is(err, s.sentinel()) {
 			return s
 		}
@@ -80,12 +87,30 @@ func statusOf(err error) status {
 	return statusError
 }
 
-// remote is the error that an answer from node stands for.
-func remote(node name.Node, s status, text string) error {
-	if kind := s.sentinel(); kind != nil {
-		return &kindError{text: node.String() + ": " + text, kind: kind}
+// answer is what came of a call, in the form in which it crosses the wire.
+type answer struct {
+	payload []byte
+	status  status
+	text    string // unless statusOK
+}
+
+const maxErrorText = 4 << 10
+
+// failed is the answer that tells of an error.
+func failed(err error) answer {
+	text := err.Error()
+	return answer{status: statusOf(err), text: text[:min(len(text), maxErrorText)]}
+}
+
+// read is the answer of a node as its caller sees it.
+func (a answer) read(node name.Node) ([]byte, error) {
+	if a.status == statusOK {
+		return a.payload, nil
 	}
-	return &RemoteError{Node: node, Text: text}
+	if kind := a.status.sentinel(); kind != nil {
+		return nil, &kindError{text: node.String() + ": " + a.text, kind: kind}
+	}
+	return nil, &RemoteError{Node: node, Text: a.text}
 }
 
 // kindError is an error from another node whose kind survived the wire.
@@ -96,3 +121,8 @@ type kindError struct {
 
 func (e *kindError) Error() string { return e.text }
 func (e *kindError) Unwrap() error { return e.kind }
+
+// Is makes a deadline that passed elsewhere the same as one that passed here.
+func (e *kindError) Is(target error) bool {
+	return e.kind == ErrTimeout && target == context.DeadlineExceeded //nolint:errorlint // both are the values themselves
+}

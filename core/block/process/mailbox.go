@@ -2,188 +2,128 @@ package process
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"runtime/debug"
-	"sync"
 	"time"
-
-	"github.com/barrelp2p/barrel/interfaces/name"
 )
 
-// DefaultMailbox is how many messages wait for a process unless its Spec says so.
-const DefaultMailbox = 1024
-
-// Message is what a handler gets.
-type Message struct {
-	From    name.Ref // the sending process, or its node
-	Payload []byte   // the handler's to keep
-	Call    bool     // an answer is awaited
-}
-
-// Handler does the work of a process. What it returns answers a call; for a message
-// that is no call it is ignored, but an error is logged. ctx ends when the caller
-// gives up, its deadline passes, or the process stops.
-type Handler func(ctx context.Context, m Message) ([]byte, error)
-
-// Spec says what a process is.
-type Spec struct {
-	Handle  Handler
-	Mailbox int // messages that may wait; 0: DefaultMailbox
-	Workers int // messages handled at the same time; 0: one, in order
-}
-
-// Process is one process. All methods are safe for concurrent use.
-type Process struct {
-	procs *Processes
-	ref   name.Ref
-	spec  Spec
-	box   chan envelope
-	life  context.Context // ends when the process stops; parent of what handlers get
-	end   context.CancelFunc
-	once  sync.Once
-}
+// The bounds of a mailbox.
+const (
+	DefaultMailbox = 1024     // messages, unless a Spec says so
+	mailboxBytes   = 32 << 20 // payloads
+	// patience is for how long a message of another node waits for room. It is
+	// bounded because others wait behind it that have nothing to do with the receiver.
+	patience = 30 * time.Second
+)
 
 // envelope is a message with the way back.
 type envelope struct {
 	Message
-	deadline time.Time           // zero: none
-	ctx      context.Context     // of the caller; nil for a message
-	receipt  func()              // nil, or: the message is in the mailbox
-	answer   func([]byte, error) // nil for a message
+	ctx    context.Context // of the call; nil for a message
+	finish func(answer)    // answers the call; nil for a message
 }
 
-// Spawn starts a process.
-func (p *Processes) Spawn(spec Spec) (*Process, error) {
-	if spec.Mailbox <= 0 {
-		spec.Mailbox = DefaultMailbox
-	}
-	spec.Workers = max(spec.Workers, 1)
-	proc := &Process{
-		procs: p, spec: spec,
-		ref: name.Ref{Node: p.cfg.Node, Incarnation: p.cfg.Incarnation, ID: p.nextID.Add(1)},
-		box: make(chan envelope, spec.Mailbox),
-	}
-	proc.life, proc.end = context.WithCancel(context.Background())
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.stopped {
-		return nil, fmt.Errorf("spawn: %w", ErrStopped)
-	}
-	for range spec.Workers {
-		if !p.cfg.Tasks.Go("process", proc.run) {
-			proc.once.Do(proc.end)
-			return nil, fmt.Errorf("spawn: %w", ErrStopped)
-		}
-	}
-	p.procs[proc.ref.ID] = proc
-	return proc, nil
-}
+// errFull is why a wait for room ends when patience does.
+var errFull = errors.New("mailbox is full")
 
-// Ref is the reference of the process.
-func (proc *Process) Ref() name.Ref { return proc.ref }
-
-// Stop ends the process and takes its names away. Calls that wait in its mailbox get
-// ErrNoProcess. It does not wait for a handler that runs.
-func (proc *Process) Stop() {
-	proc.once.Do(func() {
-		proc.procs.forget(proc)
-		proc.end()
-	})
-}
-
-func (p *Processes) forget(proc *Process) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.procs, proc.ref.ID)
-	for service := range p.names {
-		p.unbind(service, proc)
-	}
-}
-
-func (proc *Process) run(ctx context.Context) {
-	defer context.AfterFunc(ctx, proc.Stop)()
-	for {
+// put waits for room in the mailbox: that is the back-pressure on the sender. It gives
+// up when ctx ends.
+func (proc *Process) put(ctx context.Context, e envelope) error {
+	size := len(e.Payload)
+	for freed := proc.bytes.take(size); freed != nil; freed = proc.bytes.take(size) {
 		select {
+		case <-freed:
 		case <-proc.life.Done():
-			proc.refuseWaiting()
-			return
-		case e := <-proc.box:
-			proc.handle(e)
+			return proc.ended()
+		case <-ctx.Done():
+			return proc.full(ctx)
 		}
+	}
+	select {
+	case proc.box <- e:
+		proc.afterPut()
+		return nil
+	case <-proc.life.Done():
+		proc.bytes.give(size)
+		return proc.ended()
+	case <-ctx.Done():
+		proc.bytes.give(size)
+		return proc.full(ctx)
 	}
 }
 
+// offer is put without waiting: it reports whether there was room.
+func (proc *Process) offer(e envelope) bool {
+	if proc.life.Err() != nil || proc.bytes.take(len(e.Payload)) != nil {
+		return false
+	}
+	select {
+	case proc.box <- e:
+		proc.afterPut()
+		return true
+	default:
+		proc.bytes.give(len(e.Payload))
+		return false
+	}
+}
+
+// afterPut: the process may have looked for the last time before us.
+func (proc *Process) afterPut() {
+	if proc.life.Err() != nil {
+		proc.refuseWaiting()
+	}
+}
+
+// putPatiently is put for messages of other nodes. A process that let one of them wait
+// in vain gets no second chance until it has taken something.
+func (proc *Process) putPatiently(ctx context.Context, e envelope) error {
+	if proc.offer(e) {
+		return nil
+	}
+	if proc.life.Err() == nil && proc.stuck.Load() {
+		return fmt.Errorf("mailbox of %s is full and stays so: %w", proc.ref, ErrBusy)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errFull)
+	defer cancel()
+	err := proc.put(ctx, e)
+	if err != nil && errors.Is(context.Cause(ctx), errFull) {
+		proc.stuck.Store(true)
+		return fmt.Errorf("mailbox of %s is full, for %v: %w", proc.ref, patience, ErrBusy)
+	}
+	return err
+}
+
+// full is the error of a sender that has waited long enough.
+func (proc *Process) full(ctx context.Context) error {
+	return fmt.Errorf("mailbox of %s is full: %w", proc.ref, ctx.Err())
+}
+
+// ended is the error for what comes after the end of the process.
+func (proc *Process) ended() error {
+	if proc.procs.isStopped() {
+		return fmt.Errorf("%s: %w", proc.ref, ErrStopped)
+	}
+	return fmt.Errorf("%s: it has ended: %w", proc.ref, ErrNoProcess)
+}
+
+// refuseWaiting empties the mailbox of a process that has ended.
 func (proc *Process) refuseWaiting() {
 	for {
 		select {
 		case e := <-proc.box:
-			e.finish(nil, fmt.Errorf("%s: %w", proc.ref, ErrNoProcess))
+			proc.refuse(e)
 		default:
 			return
 		}
 	}
 }
 
-// handle runs the handler for one message. The context of a call ends with the
-// caller's, with its deadline, or with the process.
-func (proc *Process) handle(e envelope) {
-	ctx, cancel := context.WithCancel(proc.life)
-	defer cancel()
-	if e.ctx != nil {
-		defer context.AfterFunc(e.ctx, cancel)()
+func (proc *Process) refuse(e envelope) {
+	proc.bytes.give(len(e.Payload))
+	err := proc.ended()
+	if e.finish != nil {
+		e.finish(failed(err))
+		return
 	}
-	if !e.deadline.IsZero() {
-		var stop context.CancelFunc
-		ctx, stop = context.WithDeadline(ctx, e.deadline)
-		defer stop()
-		if ctx.Err() != nil {
-			e.finish(nil, fmt.Errorf("deadline passed in the mailbox: %w", ErrTimeout))
-			return
-		}
-	}
-	out, err := proc.call(ctx, e.Message)
-	if err != nil && e.answer == nil {
-		proc.procs.cfg.Log.Warn("message not handled", "process", proc.ref, "from", e.From, "error", err)
-	}
-	if len(out) > MaxPayload {
-		out, err = nil, fmt.Errorf("answer: %d bytes, at most %d: %w", len(out), MaxPayload, ErrTooLarge)
-	}
-	e.finish(out, err)
-}
-
-func (proc *Process) call(ctx context.Context, m Message) (out []byte, err error) {
-	defer func() {
-		if value := recover(); value != nil {
-			proc.procs.cfg.Log.Error("handler panicked", "process", proc.ref, "panic", value, "stack", string(debug.Stack()))
-			err = fmt.Errorf("%v: %w", value, ErrPanicked)
-		}
-	}()
-	return proc.spec.Handle(ctx, m)
-}
-
-func (e *envelope) finish(out []byte, err error) {
-	if e.answer != nil {
-		e.answer(out, err)
-	}
-}
-
-// put waits for room in the mailbox: that is the back-pressure on the sender.
-func (proc *Process) put(ctx context.Context, e envelope) error {
-	if proc.life.Err() != nil {
-		return fmt.Errorf("%s: %w", proc.ref, ErrNoProcess)
-	}
-	select {
-	case proc.box <- e:
-	case <-proc.life.Done():
-		return fmt.Errorf("%s: %w", proc.ref, ErrNoProcess)
-	case <-ctx.Done():
-		return fmt.Errorf("mailbox of %s is full: %w", proc.ref, context.Cause(ctx))
-	}
-	if e.receipt != nil {
-		e.receipt()
-	}
-	if proc.life.Err() != nil {
-		proc.refuseWaiting() // the process may have looked for the last time before us
-	}
-	return nil
+	proc.procs.deadLetter(err, "from", e.From)
 }

@@ -16,7 +16,8 @@ func (p *Processes) Bind(service name.Service, ref name.Ref) error {
 	if proc == nil || proc.ref != ref {
 		return fmt.Errorf("bind %s to %s: %w", service, ref, ErrNoProcess)
 	}
-	if !slices.Contains(p.names[service], proc) {
+	if !slices.Contains(proc.names, service) {
+		proc.names = append(proc.names, service)
 		p.names[service] = append(p.names[service], proc)
 	}
 	return nil
@@ -26,18 +27,19 @@ func (p *Processes) Bind(service name.Service, ref name.Ref) error {
 func (p *Processes) Unbind(service name.Service, ref name.Ref) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if proc := p.procs[ref.ID]; proc != nil {
+	if proc := p.procs[ref.ID]; proc != nil && proc.ref == ref {
 		p.unbind(service, proc)
 	}
 }
 
+// unbind: callers hold p.mu.
 func (p *Processes) unbind(service name.Service, proc *Process) {
-	left := slices.DeleteFunc(slices.Clone(p.names[service]), func(other *Process) bool { return other == proc })
+	proc.names = slices.DeleteFunc(proc.names, func(other name.Service) bool { return other == service })
+	left := slices.DeleteFunc(p.names[service], func(other *Process) bool { return other == proc })
+	p.names[service] = left
 	if len(left) == 0 {
 		delete(p.names, service)
-		return
 	}
-	p.names[service] = left
 }
 
 // find returns the process that a target of this node means: the one with the

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
@@ -34,7 +35,7 @@ type Stream interface {
 	Moved() <-chan struct{} // finish and open another
 	Ended() <-chan struct{} // the connection has ended
 	Touch()                 // the link is in use
-	Release()               // the stream is no longer open
+	Release()               // all of it has been read, or never will be
 }
 
 // Processes is the block. All methods are safe for concurrent use; it is a
@@ -45,14 +46,14 @@ type Processes struct {
 	nextGen atomic.Uint64 // generations of message streams
 	calls   calls
 	dead    DeadLetters
+	sealed  atomic.Bool // nothing more is sent
 
 	mu      sync.Mutex
 	stopped bool
 	procs   map[uint64]*Process
 	names   map[name.Service][]*Process
 	outlets map[outletKey]*outlet
-	inlets  map[inletKey]*inlet
-	serving map[servingKey]context.CancelFunc
+	guests  map[name.Node]*guest
 }
 
 // New makes the block; it does nothing before Start.
@@ -62,8 +63,7 @@ func New(cfg Config) *Processes {
 		procs:   map[uint64]*Process{},
 		names:   map[name.Service][]*Process{},
 		outlets: map[outletKey]*outlet{},
-		inlets:  map[inletKey]*inlet{},
-		serving: map[servingKey]context.CancelFunc{},
+		guests:  map[name.Node]*guest{},
 	}
 	p.calls.waiting = map[uint64]*call{}
 	p.nextID.Store(nodeID)
@@ -83,39 +83,56 @@ func (p *Processes) Start(context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stopped = false
+	p.calls.open()
+	p.sealed.Store(false)
 	return nil
 }
 
-// Stop ends all processes: calls that wait are answered with ErrStopped.
+// stopGrace is for how long Stop lets answers go out, and what is on its way be written.
+const stopGrace = time.Second
+
+// Stop ends all processes and fails all calls with ErrStopped, those of this node and
+// those it serves.
 func (p *Processes) Stop(ctx context.Context) error {
+	all := p.stopAll()
+	for _, proc := range all {
+		proc.Stop()
+	}
+	p.calls.failAll(ErrStopped)
+	grace, cancel := context.WithTimeout(ctx, stopGrace)
+	defer cancel()
+	for _, proc := range all {
+		select {
+		case <-proc.done:
+		case <-grace.Done():
+		}
+	}
+	p.sealed.Store(true)
+	err := p.cfg.Tasks.Stop(ctx)
+	p.breakOff()
+	return err
+}
+
+func (p *Processes) stopAll() []*Process {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.stopped = true
 	all := make([]*Process, 0, len(p.procs))
 	for _, proc := range p.procs {
 		all = append(all, proc)
 	}
-	p.mu.Unlock()
-	for _, proc := range all {
-		proc.Stop()
-	}
-	p.calls.failAll(ErrStopped)
-	return p.cfg.Tasks.Stop(ctx)
+	return all
 }
 
-// PeerDown fails the calls that wait for a node that is gone.
-func (p *Processes) PeerDown(node name.Node, reason string) { p.calls.failNode(node, reason) }
-
-// DeadLetters counts messages that could not be delivered and had nobody to tell.
-func (p *Processes) DeadLetters() map[string]uint64 { return p.dead.counts() }
-
-// DeadLetters counts undeliverable messages by reason.
-type DeadLetters struct {
-	noProcess, linkLost, malformed, stopped atomic.Uint64
+func (p *Processes) isStopped() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stopped
 }
 
-func (d *DeadLetters) counts() map[string]uint64 {
-	return map[string]uint64{
-		"no process": d.noProcess.Load(), "link lost": d.linkLost.Load(),
-		"malformed": d.malformed.Load(), "stopped": d.stopped.Load(),
-	}
+// PeerDown fails the calls that wait for a node that is gone, and ends those that it
+// waits for. It does not block.
+func (p *Processes) PeerDown(node name.Node, reason string) {
+	p.calls.failNode(node, reason)
+	p.dismiss(node)
 }

@@ -30,7 +30,9 @@ func (t Target) String() string {
 	return t.Service.String() + "@" + t.Node.String()
 }
 
-// shard chooses the stream: the same for each pair of sender and receiver.
+// shard chooses the stream: the same for each pair of sender and target, as the target
+// is written. There is no order between what is sent to a process by its reference and
+// by its name.
 func (t Target) shard(from name.Ref) uint8 {
 	h := fnv.New32a()
 	var id [16]byte

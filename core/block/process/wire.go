@@ -23,7 +23,8 @@ const flagReceipt = 1
 const (
 	maxHead      = 64 + name.MaxService
 	maxFrame     = MaxPayload + maxHead
-	streamHeader = 9
+	streamHeader = 17
+	firstChunk   = 64 << 10
 )
 
 // frame is any of the frames, decoded.
@@ -72,7 +73,25 @@ func (f *frame) appendTarget(b []byte) []byte {
 	return append(append(b, targetName, byte(len(service))), service...)
 }
 
-// readFrame reads one frame; the size is checked before anything is allocated.
+func appendStreamHeader(b []byte, shard uint8, generation, after uint64) []byte {
+	b = binary.BigEndian.AppendUint64(append(b, shard), generation)
+	return binary.BigEndian.AppendUint64(b, after)
+}
+
+func readStreamHeader(r io.Reader) (shard uint8, generation, after uint64, err error) {
+	var head [streamHeader]byte
+	if _, err = io.ReadFull(r, head[:]); err != nil {
+		return 0, 0, 0, err
+	}
+	shard, generation, after = head[0], binary.BigEndian.Uint64(head[1:]), binary.BigEndian.Uint64(head[9:])
+	if shard > replyShard || generation == 0 || after >= generation {
+		err = fmt.Errorf("message stream: shard %d, generation %d after %d: %w", shard, generation, after, ErrMalformed)
+	}
+	return shard, generation, after, err
+}
+
+// readFrame reads one frame; the size is checked before anything is allocated, and no
+// more is allocated than twice what has arrived.
 func readFrame(r io.Reader) ([]byte, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
@@ -82,9 +101,23 @@ func readFrame(r io.Reader) ([]byte, error) {
 	if size == 0 || size > maxFrame {
 		return nil, fmt.Errorf("message frame: %d bytes, at most %d: %w", size, maxFrame, ErrMalformed)
 	}
-	body := make([]byte, size)
-	_, err := io.ReadFull(r, body)
-	return body, err
+	var body []byte
+	for have := 0; have < int(size); have = len(body) {
+		more := min(int(size)-have, max(have, firstChunk))
+		body = append(body, make([]byte, more)...)
+		if _, err := io.ReadFull(r, body[have:]); err != nil {
+			return nil, cut(err)
+		}
+	}
+	return body, nil
+}
+
+// cut is the error of a frame that ends in the middle.
+func cut(err error) error {
+	if err == io.EOF { //nolint:errorlint // io.ReadFull returns it bare
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // reader takes a frame apart; after the first shortage everything reads as zero.
@@ -128,7 +161,12 @@ func decode(body []byte, node name.Node) (f frame, err error) {
 	if err == nil && r.short {
 		err = fmt.Errorf("message frame: type %d cut short: %w", f.kind, ErrMalformed)
 	}
-	f.payload = r.rest
+	if len(r.rest) > 0 {
+		f.payload = r.rest
+	}
+	if len(f.payload) > MaxPayload {
+		err = fmt.Errorf("message frame: payload of %d bytes, at most %d: %w", len(f.payload), MaxPayload, ErrMalformed)
+	}
 	return f, err
 }
 

@@ -1,0 +1,59 @@
+package process
+
+import (
+	"context"
+	"io"
+
+	"github.com/barrelp2p/barrel/interfaces/name"
+)
+
+// peer is a node that speaks the protocol by hand.
+type peer struct {
+	w       *world
+	node    name.Node
+	to      *Processes
+	wire    *wire
+	next    uint64
+	streams map[uint8]*end
+}
+
+// peer makes a hand-made peer of p. Unless it is deaf, it reads what it is sent.
+func (w *world) peer(text string, p *Processes) *peer {
+	node := name.MustNode(text)
+	x := &peer{w: w, node: node, to: p, wire: w.link(node, p.cfg.Node), next: 1, streams: map[uint8]*end{}}
+	w.nodes[node] = New(Config{Node: node, Incarnation: 1, Network: road{w, node}, Tasks: p.cfg.Tasks, Log: p.cfg.Log})
+	return x
+}
+
+// deaf lets streams to the peer arrive never.
+func (x *peer) deaf() {
+	x.wire.held = make(chan struct{})
+	held := x.wire.held
+	x.w.tasks.Go(func() { <-x.wire.ended; close(held) })
+}
+
+// stream opens a stream with a header of its own making.
+func (x *peer) stream(head []byte) *end {
+	here, there := x.wire.open()
+	x.w.tasks.Go(func() { x.to.Receive(context.Background(), x.node, 1, there) })
+	_, _ = here.Write(head)
+	return here
+}
+
+func (x *peer) open(shard uint8) *end {
+	s := x.streams[shard]
+	if s == nil {
+		s = x.stream(appendStreamHeader(nil, shard, x.next, 0))
+		x.next++
+		x.streams[shard] = s
+	}
+	return s
+}
+
+func (x *peer) write(shard uint8, f *frame) { _, _ = x.open(shard).Write(f.encode()) }
+
+// refused reports whether the other end gives the stream up.
+func refused(s *end) bool {
+	_, err := s.Read(make([]byte, 1))
+	return err != nil && err != io.EOF
+}
