@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/barrelp2p/barrel/core"
@@ -60,34 +61,40 @@ func TestErrorsCrossTheWire(t *testing.T) {
 // any longer.
 func TestDeadlinesCrossTheWire(t *testing.T) {
 	t.Parallel()
-	f := newField(t)
-	a, b := f.pair()
-	ended := make(chan error, 2)
-	offer(t, b, "wait", func(ctx context.Context, _ core.Message) ([]byte, error) {
-		if _, has := ctx.Deadline(); !has {
-			ended <- errors.New("no deadline")
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.boot(named(seed1)+table), w.boot(named(seed2)+table)
+		ended := make(chan error, 2)
+		offer(t, b, "wait", func(ctx context.Context, _ core.Message) ([]byte, error) {
+			if _, has := ctx.Deadline(); !has {
+				ended <- errors.New("no deadline")
+			}
+			<-ctx.Done()
+			ended <- ctx.Err()
+			return nil, ctx.Err()
+		})
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := a.Call(ctx, "wait@"+seed2, nil)
+		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took != time.Second {
+			t.Errorf("after %v: %v, want the deadline of 1s", took, err)
 		}
-		<-ctx.Done()
-		ended <- ctx.Err()
-		return nil, ctx.Err()
+		if err := <-ended; !isEither(err, context.DeadlineExceeded, context.Canceled) {
+			t.Errorf("the handler ended with %v", err)
+		}
+		ctx, cancel = context.WithTimeout(t.Context(), time.Hour)
+		time.AfterFunc(time.Second, cancel)
+		if _, err := a.Call(ctx, "wait@"+seed2, nil); !errors.Is(err, context.Canceled) {
+			t.Errorf("after giving up: %v", err)
+		}
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("the handler ended with %v", err)
+		}
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("the handler heard of it after %v", took)
+		}
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	_, err := a.Call(ctx, "wait@b@127.0.0.1", nil)
-	if !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("after the deadline: %v", err)
-	}
-	if err := <-ended; !isEither(err, context.DeadlineExceeded, context.Canceled) {
-		t.Errorf("the handler ended with %v", err)
-	}
-	ctx, cancel = context.WithTimeout(t.Context(), patience)
-	time.AfterFunc(100*time.Millisecond, cancel)
-	if _, err := a.Call(ctx, "wait@b@127.0.0.1", nil); !errors.Is(err, context.Canceled) {
-		t.Errorf("after giving up: %v", err)
-	}
-	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Errorf("the handler ended with %v", err)
-	}
 }
 
 func isEither(err error, kinds ...error) bool {

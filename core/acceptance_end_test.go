@@ -53,6 +53,36 @@ func TestCallsOfAStoppingNodeEnd(t *testing.T) {
 	}
 }
 
+// A call may take longer than a link lives that nobody uses.
+func TestALongCallKeepsItsLink(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const cookie = `
+auth: {cookie: a long shared secret, cookie_only: ["*@*"]}
+links: {idle_after: 1m, sweep: 10s}
+`
+		w := newWorld(t)
+		a := w.boot(named(seed1) + cookie + table)
+		b := w.boot(named(seed2) + cookie + table)
+		offer(t, b, "slow", func(ctx context.Context, _ core.Message) ([]byte, error) {
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-time.After(20 * time.Minute):
+				return []byte("done"), nil
+			}
+		})
+		out, err := a.Call(t.Context(), "slow@"+seed2, nil)
+		if err != nil || string(out) != "done" {
+			t.Errorf("after 20 minutes: %q, %v", out, err)
+		}
+		time.Sleep(5 * time.Minute)
+		if links := adminOf(t, a).Links(); len(links) > 0 {
+			t.Errorf("links %+v, want none: nobody uses them", links)
+		}
+	})
+}
+
 // A handler that does not listen holds nobody up for longer than the stop may take.
 func TestAStuckHandlerDoesNotHoldUpAStop(t *testing.T) {
 	t.Parallel()

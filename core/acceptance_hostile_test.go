@@ -30,6 +30,7 @@ const besieged = 3 * time.Second
 func newSiege(t *testing.T) *siege {
 	t.Helper()
 	s := &siege{lab: newField(t), log: &journal{}}
+	s.sets = append(s.sets, "transport.quic.idle_timeout=10s") // the attackers need processor time as well
 	cfg := s.load("a@127.0.0.1", t.TempDir(), "auth.handshake_timeout="+besieged.String())
 	s.node = s.run(s.make(cfg, core.WithLogger(s.log.logger())))
 	s.friend = s.start("b@127.0.0.1")
@@ -130,8 +131,8 @@ func (s *siege) attack(t *testing.T) (newcomer *core.Node) {
 		}
 		t.Run("one who joins", func(t *testing.T) {
 			t.Parallel()
-			newcomer = s.start("c@127.0.0.1")
-			s.lab.join(newcomer, s.node)
+			newcomer = s.start("c@127.0.0.1", "bootstrap.contact_nodes="+s.node.Name().String())
+			eventually(t, "they know each other", knowEachOther(s.node, newcomer))
 		})
 	})
 	return newcomer

@@ -161,6 +161,7 @@ func (l *life) addMembership() (err error) {
 func (l *life) addBlocks() {
 	l.addResolver()
 	l.links = link.New(l.linkConfig())
+	l.holds = newHolds(l.links)
 	l.links.HandleFrames(link.Membership, l.onFrame)
 	l.links.HandleStreams(link.Messages, link.Pooled, l.onMessages)
 	l.add(partLink, l.links, l.parts.transport, l.parts.trust, partResolve)

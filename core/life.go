@@ -44,6 +44,7 @@ type life struct {
 
 	resolver  *resolve.Resolver
 	links     *link.Links
+	holds     *holds
 	processes *process.Processes
 	bootstrap *bootstrap.Bootstrap
 

@@ -110,7 +110,16 @@ func (l *life) call(ctx context.Context, target string, payload []byte) ([]byte,
 	if err != nil {
 		return nil, err
 	}
+	defer l.awaiting(to.Node)()
 	return l.processes.Call(ctx, to, payload)
+}
+
+// awaiting keeps the link to a node while an answer is awaited.
+func (l *life) awaiting(node name.Node) (over func()) {
+	if node == l.name {
+		return func() {}
+	}
+	return l.holds.call(node)
 }
 
 func (l *life) send(ctx context.Context, target string, payload []byte) error {
@@ -126,6 +135,7 @@ func (l *life) deliver(ctx context.Context, target string, payload []byte) error
 	if err != nil {
 		return err
 	}
+	defer l.awaiting(to.Node)()
 	return l.processes.Deliver(ctx, to, payload)
 }
 

@@ -35,7 +35,7 @@ func (m memberNetwork) Send(node name.Node, frame []byte) error {
 	return m.life.links.Send(node, link.Membership, frame)
 }
 
-func (m memberNetwork) Hold(node name.Node, hold bool) { m.life.links.Hold(node, hold) }
+func (m memberNetwork) Hold(node name.Node, hold bool) { m.life.holds.neighbour(node, hold) }
 
 func (m memberNetwork) Disconnect(node name.Node, code transport.CloseCode, reason string) {
 	m.life.links.Disconnect(node, code, reason)
