@@ -168,7 +168,7 @@ func TestALateSeedIsFound(t *testing.T) {
 			t.Errorf("while the seed is away it is listed as %+v", contacts[0])
 		}
 		c.set(func() { c.answers[seed] = true })
-		time.Sleep(retry * 5 / 4)
+		time.Sleep(retry*5/4 + time.Second)
 		if c.alone() {
 			t.Error("the seed was not found within one retry of its start")
 		}
@@ -210,7 +210,7 @@ func TestAHangingContactDelaysNobody(t *testing.T) {
 		b := start(t, c, black, late)
 		time.Sleep(6 * time.Second)
 		c.set(func() { c.answers[late] = true })
-		time.Sleep(retry * 5 / 4)
+		time.Sleep(retry*5/4 + time.Second)
 		if c.alone() {
 			t.Error("a contact that hangs kept the node from the one that answers")
 		}

@@ -78,12 +78,12 @@ func (c *conn) closing() bool {
 
 // send queues a frame and never blocks.
 func (c *conn) send(channel Channel, body []byte) error {
-	return c.out.add(appendFrame(nil, channel, body), outboxSize, true)
+	return c.out.add(encodeFrame(channel, body), outboxSize, true)
 }
 
 // upkeep queues a frame of the block's own.
 func (c *conn) upkeep(body []byte, limit int) error {
-	return c.out.add(appendFrame(nil, Own, body), limit, false)
+	return c.out.add(encodeFrame(Own, body), limit, false)
 }
 
 // end closes the connection at once.
@@ -96,7 +96,7 @@ func (c *conn) end(code transport.CloseCode, reason string) {
 // closes it when it has read the good-bye, and we do if it does not.
 func (c *conn) goodbye(code transport.CloseCode, reason string) {
 	c.farewell.CompareAndSwap(nil, &transport.CloseError{Code: code, Reason: reason})
-	if c.out.last(appendFrame(nil, Own, goodbyeFrame(uint32(code), reason))) {
+	if c.out.last(encodeFrame(Own, goodbyeFrame(uint32(code), reason))) {
 		_ = c.control.SetWriteDeadline(time.Now().Add(farewellWait)) // fails only where writes do
 	}
 }
@@ -104,7 +104,10 @@ func (c *conn) goodbye(code transport.CloseCode, reason string) {
 // start makes a goroutine of the connection, which begins once it has joined.
 func (c *conn) start(run func(context.Context)) bool {
 	return c.links.cfg.Tasks.Go("link", func(ctx context.Context) {
-		<-c.joined
+		select {
+		case <-c.joined:
+		case <-ctx.Done():
+		}
 		run(ctx)
 	})
 }
@@ -229,9 +232,9 @@ func (c *conn) awaitClosed(ctx context.Context) {
 
 // finish runs once, when the connection has ended for whatever reason.
 func (c *conn) finish() {
+	defer close(c.gone)
 	c.end(transport.CloseNone, "") // if it has not been closed yet
 	c.links.lost(c)
-	close(c.gone)
 }
 
 // cause says why the connection ended: the code, and the same for people.

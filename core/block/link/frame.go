@@ -37,10 +37,10 @@ var ErrFrame = errors.New("malformed frame")
 
 const headerSize = 6
 
-func appendFrame(dst []byte, channel Channel, body []byte) []byte {
-	dst = append(dst, Version, byte(channel))
-	dst = binary.BigEndian.AppendUint32(dst, uint32(len(body)))
-	return append(dst, body...)
+func encodeFrame(channel Channel, body []byte) []byte {
+	frame := append(make([]byte, 0, headerSize+len(body)), Version, byte(channel))
+	frame = binary.BigEndian.AppendUint32(frame, uint32(len(body)))
+	return append(frame, body...)
 }
 
 // readFrame reads one frame; the size is checked before anything is allocated.

@@ -13,8 +13,8 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func FuzzReadFrame(f *testing.F) {
-	f.Add(appendFrame(nil, Own, pingFrame(ownPing, 1)))
-	f.Add(appendFrame(nil, Membership, nil))
+	f.Add(encodeFrame(Own, pingFrame(ownPing, 1)))
+	f.Add(encodeFrame(Membership, nil))
 	f.Add([]byte{Version, 0, 0xff, 0xff, 0xff, 0xff})
 	f.Add([]byte{2})
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -27,7 +27,7 @@ func FuzzReadFrame(f *testing.F) {
 			return
 		}
 		read := data[:len(data)-r.Len()]
-		if again := appendFrame(nil, channel, body); !bytes.Equal(again, read) {
+		if again := encodeFrame(channel, body); !bytes.Equal(again, read) {
 			t.Errorf("read %x, which is written %x", read, again)
 		}
 	})

@@ -73,7 +73,7 @@ func (c *conn) ping(ctx context.Context, limit int, ordered bool) (time.Duration
 	id := c.expectPong(done)
 	defer c.forgetPong(id)
 	begin := time.Now()
-	if err := c.out.add(appendFrame(nil, Own, pingFrame(ownPing, id)), limit, ordered); err != nil {
+	if err := c.out.add(encodeFrame(Own, pingFrame(ownPing, id)), limit, ordered); err != nil {
 		return 0, fmt.Errorf("ping %s: %w", c.peer.Node, err)
 	}
 	select {

@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"io"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/barrelp2p/barrel/core/block/link"
 	"github.com/barrelp2p/barrel/core/machine/handshake"
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/transport"
-	"github.com/barrelp2p/barrel/interfaces/trust"
 )
 
 // raw is a peer that speaks the protocol by hand, and breaks it where a test says so.
@@ -46,7 +46,7 @@ func (r *raw) handshake(to name.Node, epoch uint64) *raw {
 	must(r.t, err)
 	key := keyPair(private)
 	cfg := handshake.Config{
-		Dialer: true, Self: handshake.Identity{Node: r.node, Key: trust.Key(key.Public()), Cluster: "test", Incarnation: 1},
+		Dialer: true, Self: handshake.Identity{Node: r.node, Key: key.Public(), Cluster: "test", Incarnation: 1},
 		Epoch: epoch, Expect: to, Binding: r.conn.Info().Binding, Wall: time.Now(), Skew: time.Minute,
 		Timeout: 10 * time.Second, Auth: true, Sign: key.Sign,
 	}
@@ -62,6 +62,7 @@ func (r *raw) handshake(to name.Node, epoch uint64) *raw {
 		case out.Failed != nil:
 			r.t.Fatalf("handshake by hand: %v", out.Failed)
 		case out.Done != nil:
+			synctest.Wait() // until the other end has taken it in
 			return r
 		case out.Ask != nil:
 			in = handshake.Input{Kind: handshake.Verdict}

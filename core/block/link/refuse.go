@@ -35,11 +35,13 @@ func (s *shaker) explain(err error) error {
 // refusalIn reads the refusal out of a close reason, nil if there is none.
 func refusalIn(closed *transport.CloseError) *handshake.Refusal {
 	number, text, found := strings.Cut(closed.Reason, ": ")
-	code, err := strconv.ParseUint(number, 10, 16)
-	if !closed.Remote || closed.Code != transport.CloseRefused || !found || err != nil {
+	if !closed.Remote || closed.Code != transport.CloseRefused || !found {
 		return nil
 	}
-	return &handshake.Refusal{Remote: true, Code: handshake.Code(code), Text: printable(text)}
+	if code, err := strconv.ParseUint(number, 10, 16); err == nil {
+		return &handshake.Refusal{Remote: true, Code: handshake.Code(code), Text: printable(text)}
+	}
+	return nil // words only
 }
 
 // refuse closes the connection so that the peer learns why: the refusal is in the last

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
 )
@@ -57,13 +56,15 @@ func (c *calls) forget(id uint64) {
 	delete(c.waiting, id)
 }
 
-// sent notes over which stream a call went.
-func (c *calls) sent(id, stream uint64) {
+// sent notes over which stream a call goes; false if nobody waits for it any more.
+func (c *calls) sent(id, stream uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if w := c.waiting[id]; w != nil {
+	w := c.waiting[id]
+	if w != nil {
 		w.stream = stream
 	}
+	return w != nil
 }
 
 // waitFor reports whether a call waits for a node.
@@ -143,8 +144,9 @@ func (p *Processes) call(ctx context.Context, to Target, payload []byte, flags b
 		return nil, fmt.Errorf("call %s: %w", to, err)
 	}
 	defer p.calls.forget(id)
-	f := &frame{kind: frameCall, call: id, flags: flags, left: millisLeft(ctx), sender: nodeID, target: to, payload: payload}
-	if err := p.enqueue(ctx, to, outItem{data: f.encode(), call: id}); err != nil {
+	f := &frame{kind: frameCall, call: id, flags: flags, sender: nodeID, target: to, payload: payload}
+	deadline, _ := ctx.Deadline()
+	if err := p.enqueue(ctx, to, outItem{data: f.encode(), call: id, deadline: deadline}); err != nil {
 		return nil, err
 	}
 	select {
@@ -184,15 +186,6 @@ func (p *Processes) connect(ctx context.Context, to Target) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", err, ErrNoConnection)
-}
-
-// millisLeft is the time until the deadline, never less than it is; 0: no deadline.
-func millisLeft(ctx context.Context) uint64 {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return 0
-	}
-	return uint64(max((time.Until(deadline)+time.Millisecond-1)/time.Millisecond, 1))
 }
 
 // Send puts a message on its way. It returns an error when there is no link and none

@@ -70,6 +70,7 @@ func TestErrorsAreTheSameHereAndElsewhere(t *testing.T) {
 		if _, err := from.Call(short, to(at, "s"), []byte("wait")); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Second {
 			t.Errorf("past the deadline: %v after %v", err, time.Since(begin))
 		}
+		<-short.Done()
 		if _, err := from.Call(short, to(at, "s"), nil); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("with a context that has ended: %v", err)
 		}

@@ -124,5 +124,5 @@ func (e *kindError) Unwrap() error { return e.kind }
 
 // Is makes a deadline that passed elsewhere the same as one that passed here.
 func (e *kindError) Is(target error) bool {
-	return e.kind == ErrTimeout && target == context.DeadlineExceeded //nolint:errorlint // both are the values themselves
+	return e.kind == ErrTimeout && target == context.DeadlineExceeded
 }

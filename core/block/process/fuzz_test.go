@@ -59,11 +59,11 @@ func FuzzReadFrame(f *testing.F) {
 }
 
 func FuzzStreamHeader(f *testing.F) {
-	f.Add(appendStreamHeader(nil, 1, 2, 1))
+	f.Add(encodeStreamHeader(1, 2, 1))
 	f.Add([]byte{replyShard + 1})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		shard, generation, after, err := readStreamHeader(bytes.NewReader(data))
-		if err == nil && !bytes.Equal(appendStreamHeader(nil, shard, generation, after), data[:streamHeader]) {
+		if err == nil && !bytes.Equal(encodeStreamHeader(shard, generation, after), data[:streamHeader]) {
 			t.Errorf("%x was read as %d, %d, %d", data, shard, generation, after)
 		}
 	})

@@ -342,8 +342,8 @@ func TestDeadlinesAndCancelsCrossTheLink(t *testing.T) {
 		if _, err := a.Call(short, to, nil); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Call: %v", err)
 		}
-		if err := <-ends; !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("the handler saw %v", err)
+		if err := <-ends; err == nil { // its own deadline, or the cancel of a caller that is a moment ahead
+			t.Error("the handler's context has not ended")
 		}
 		undone, undo := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, undo)

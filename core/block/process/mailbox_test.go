@@ -29,6 +29,7 @@ func TestAFullMailboxMakesSendersWait(t *testing.T) {
 		if err := from.Deliver(short, to(at, "s"), []byte("x")); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Deliver to a full mailbox: %v", err)
 		}
+		synctest.Wait() // until the other end knows
 		close(g.open)
 		sending.Wait()
 		synctest.Wait()

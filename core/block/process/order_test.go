@@ -185,15 +185,15 @@ func TestGenerations(t *testing.T) {
 			_, _ = s.Write((&frame{kind: frameSend, sender: 1, target: to(b, "s"), payload: []byte(text)}).encode())
 			synctest.Wait()
 		}
-		second := x.stream(appendStreamHeader(nil, 0, 20, 0))
+		second := x.stream(encodeStreamHeader(0, 20, 0))
 		say(second, "20")
-		if s := x.stream(appendStreamHeader(nil, 0, 20, 0)); !refused(s) {
+		if s := x.stream(encodeStreamHeader(0, 20, 0)); !refused(s) {
 			t.Error("the same generation twice is read")
 		}
-		if s := x.stream(appendStreamHeader(nil, 0, 19, 0)); !refused(s) {
+		if s := x.stream(encodeStreamHeader(0, 19, 0)); !refused(s) {
 			t.Error("an earlier generation is read")
 		}
-		third := x.stream(appendStreamHeader(nil, 0, 1<<63, 20)) // waits for the second
+		third := x.stream(encodeStreamHeader(0, 1<<63, 20)) // waits for the second
 		say(third, "3rd")
 		say(second, "20 again")
 		must(t, second.CloseWrite())
@@ -202,7 +202,7 @@ func TestGenerations(t *testing.T) {
 			t.Errorf("came %q", got)
 		}
 		for _, head := range [][]byte{
-			appendStreamHeader(nil, replyShard+1, 99, 0), appendStreamHeader(nil, 1, 0, 0), appendStreamHeader(nil, 1, 5, 5),
+			encodeStreamHeader(replyShard+1, 99, 0), encodeStreamHeader(1, 0, 0), encodeStreamHeader(1, 5, 5),
 		} {
 			if s := x.stream(head); !refused(s) {
 				t.Errorf("header %x is taken", head)
@@ -210,7 +210,7 @@ func TestGenerations(t *testing.T) {
 		}
 		var waiting []*end
 		for i := range uint64(100) {
-			waiting = append(waiting, x.stream(appendStreamHeader(nil, 0, 1<<63+1+i, 0)))
+			waiting = append(waiting, x.stream(encodeStreamHeader(0, 1<<63+1+i, 0)))
 		}
 		synctest.Wait()
 		b.mu.Lock()
@@ -233,7 +233,7 @@ func TestAnEarlierLifeIsNotHeard(t *testing.T) {
 		receive := func(incarnation uint64) *end {
 			here, there := l.open()
 			w.tasks.Go(func() { b.Receive(context.Background(), node, incarnation, there) })
-			_, _ = here.Write(appendStreamHeader(nil, 0, 1, 0))
+			_, _ = here.Write(encodeStreamHeader(0, 1, 0))
 			synctest.Wait()
 			return here
 		}

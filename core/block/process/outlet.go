@@ -30,9 +30,10 @@ type outletKey struct {
 // outItem is an encoded frame, and whom to tell if it is lost, certainly or perhaps: the
 // call of this node that it is; otherwise it counts as a dead letter, unless quiet.
 type outItem struct {
-	data  []byte
-	call  uint64
-	quiet bool
+	data     []byte
+	call     uint64
+	quiet    bool
+	deadline time.Time // of the call; zero: none
 }
 
 // outlet writes the messages of one shard to one node, in order, over one stream

@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
@@ -43,7 +44,7 @@ func (x *peer) stream(head []byte) *end {
 func (x *peer) open(shard uint8) *end {
 	s := x.streams[shard]
 	if s == nil {
-		s = x.stream(appendStreamHeader(nil, shard, x.next, 0))
+		s = x.stream(encodeStreamHeader(shard, x.next, 0))
 		x.next++
 		x.streams[shard] = s
 	}
@@ -55,5 +56,5 @@ func (x *peer) write(shard uint8, f *frame) { _, _ = x.open(shard).Write(f.encod
 // refused reports whether the other end gives the stream up.
 func refused(s *end) bool {
 	_, err := s.Read(make([]byte, 1))
-	return err != nil && err != io.EOF
+	return err != nil && !errors.Is(err, io.EOF)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
 )
@@ -59,6 +60,16 @@ func (f *frame) encode() []byte {
 	return b
 }
 
+// setLeft writes into an encoded call how much time is left, never less than there is.
+func setLeft(call []byte, deadline time.Time) {
+	const place = 4 + 1 + 8 + 1
+	if deadline.IsZero() {
+		return
+	}
+	left := (time.Until(deadline) + time.Millisecond - 1) / time.Millisecond
+	binary.BigEndian.PutUint64(call[place:], uint64(max(left, 1)))
+}
+
 const (
 	targetRef  = 1
 	targetName = 2
@@ -73,8 +84,8 @@ func (f *frame) appendTarget(b []byte) []byte {
 	return append(append(b, targetName, byte(len(service))), service...)
 }
 
-func appendStreamHeader(b []byte, shard uint8, generation, after uint64) []byte {
-	b = binary.BigEndian.AppendUint64(append(b, shard), generation)
+func encodeStreamHeader(shard uint8, generation, after uint64) []byte {
+	b := binary.BigEndian.AppendUint64([]byte{shard}, generation)
 	return binary.BigEndian.AppendUint64(b, after)
 }
 

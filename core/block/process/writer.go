@@ -71,8 +71,11 @@ func (w *writer) write(ctx context.Context, batch []outItem) {
 	p := w.outlet.procs
 	err := w.ready(ctx)
 	for i := 0; i < len(batch) && err == nil; i++ {
-		if batch[i].call != 0 {
-			p.calls.sent(batch[i].call, w.feed.generation)
+		if item := batch[i]; item.call != 0 {
+			if !p.calls.sent(item.call, w.feed.generation) {
+				continue // the caller has left
+			}
+			setLeft(item.data, item.deadline)
 		}
 		_, err = w.buf.Write(batch[i].data)
 	}
@@ -124,7 +127,7 @@ func (w *writer) open(ctx context.Context) error {
 	f.watched = p.cfg.Tasks.Go("feed", func(ctx context.Context) { p.watch(ctx, w.outlet.key, f) }) // false: the last words of a node that stops
 	w.feed, w.buf = f, bufio.NewWriterSize(stream, flushSize)
 	w.unbind = context.AfterFunc(ctx, func() { _ = stream.SetWriteDeadline(time.Now().Add(stopGrace)) })
-	_, err = w.buf.Write(appendStreamHeader(nil, w.outlet.key.shard, f.generation, w.after()))
+	_, err = w.buf.Write(encodeStreamHeader(w.outlet.key.shard, f.generation, w.after()))
 	return err
 }
 
