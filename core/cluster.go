@@ -96,13 +96,25 @@ func (l *life) leave(ctx context.Context) error {
 	return err
 }
 
-// farewell is what a node does before it stops: leave, and close the links so that no
-// peer takes it for a failure. It never takes longer than the leave timeout.
+// farewell is what a node does before it stops: finish what others wait for, leave, and
+// close the links so that no peer takes it for a failure. It never takes longer than
+// the leave timeout, of which work that does not end may use half.
 func (l *life) farewell(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, l.node.cfg.Node.LeaveTimeout)
 	defer cancel()
+	l.drain(ctx)
 	if err := l.leave(ctx); err != nil {
 		l.log.Warn("not left in good order", "error", err)
 	}
 	l.links.CloseAll(ctx, transport.CloseLeaving, "node leaves")
+}
+
+func (l *life) drain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, l.node.cfg.Node.LeaveTimeout/2)
+	defer cancel()
+	if err := l.processes.Drain(ctx); err != nil {
+		l.log.Warn("stopping in the middle of work", "error", err)
+		return
+	}
+	l.links.Settle(ctx)
 }

@@ -70,7 +70,19 @@ func (l *life) register(ctx context.Context, service name.Service, meta map[stri
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("register %s: %w", service, err), r.Close())
 	}
+	l.tasks.Go("registration", r.watch)
 	return r, nil
+}
+
+// watch takes the service back when its process has ended by other means.
+func (r *Registration) watch(ctx context.Context) {
+	select {
+	case <-r.proc.Done():
+		if err := r.Close(); err != nil {
+			r.life.log.Warn("service not taken back", "service", r.service, "error", err)
+		}
+	case <-ctx.Done():
+	}
 }
 
 // Ref is the reference of the process behind the service.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
@@ -50,6 +51,23 @@ func (l *Links) current(node name.Node) *conn {
 		return p.current
 	}
 	return nil
+}
+
+// settleTime is for how long Settle waits for a peer.
+const settleTime = time.Second
+
+// Settle waits until each peer has answered once: what was written to it before has
+// arrived then, as far as that can be known from here.
+func (l *Links) Settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	var pings sync.WaitGroup
+	for _, info := range l.List() {
+		if c := l.current(info.Peer.Node); c != nil {
+			pings.Go(func() { _, _ = c.ping(ctx, outboxSize, true) }) // who does not answer is not waited for
+		}
+	}
+	pings.Wait()
 }
 
 // Hold keeps the link to node from being closed as idle, or lets it go again.

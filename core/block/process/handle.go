@@ -9,6 +9,7 @@ import (
 
 // handle runs the handler for one message.
 func (proc *Process) handle(e envelope) {
+	defer proc.procs.pending.Add(-1)
 	proc.bytes.give(len(e.Payload))
 	proc.stuck.Store(false)
 	ctx, cancel := proc.context(e)

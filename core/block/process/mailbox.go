@@ -29,6 +29,15 @@ var errFull = errors.New("mailbox is full")
 // put waits for room in the mailbox: that is the back-pressure on the sender. It gives
 // up when ctx ends.
 func (proc *Process) put(ctx context.Context, e envelope) error {
+	proc.procs.pending.Add(1)
+	err := proc.wait(ctx, e)
+	if err != nil {
+		proc.procs.pending.Add(-1)
+	}
+	return err
+}
+
+func (proc *Process) wait(ctx context.Context, e envelope) error {
 	size := len(e.Payload)
 	for freed := proc.bytes.take(size); freed != nil; freed = proc.bytes.take(size) {
 		select {
@@ -54,6 +63,15 @@ func (proc *Process) put(ctx context.Context, e envelope) error {
 
 // offer is put without waiting: it reports whether there was room.
 func (proc *Process) offer(e envelope) bool {
+	proc.procs.pending.Add(1)
+	taken := proc.try(e)
+	if !taken {
+		proc.procs.pending.Add(-1)
+	}
+	return taken
+}
+
+func (proc *Process) try(e envelope) bool {
 	if proc.life.Err() != nil || proc.bytes.take(len(e.Payload)) != nil {
 		return false
 	}
@@ -119,6 +137,7 @@ func (proc *Process) refuseWaiting() {
 }
 
 func (proc *Process) refuse(e envelope) {
+	defer proc.procs.pending.Add(-1)
 	proc.bytes.give(len(e.Payload))
 	err := proc.ended()
 	if e.finish != nil {

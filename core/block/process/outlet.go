@@ -48,6 +48,8 @@ type outlet struct {
 	bytes int
 	room  chan struct{} // closed when the queue is taken; nil while nobody waits
 	over  bool          // another outlet takes its place
+
+	writing bool // what was taken last
 }
 
 // enqueue hands a frame to the outlet for a node, and waits while too much waits.
@@ -123,6 +125,7 @@ func (o *outlet) take() []outItem {
 	defer o.mu.Unlock()
 	batch := o.queue
 	o.queue, o.bytes = nil, 0
+	o.writing = len(batch) > 0
 	if o.room != nil {
 		close(o.room)
 		o.room = nil

@@ -48,6 +48,9 @@ type Processes struct {
 	dead    DeadLetters
 	sealed  atomic.Bool // nothing more is sent
 
+	draining atomic.Bool  // guests are refused
+	pending  atomic.Int64 // messages in mailboxes or being handled
+
 	mu      sync.Mutex
 	stopped bool
 	procs   map[uint64]*Process
@@ -85,6 +88,7 @@ func (p *Processes) Start(context.Context) error {
 	p.stopped = false
 	p.calls.open()
 	p.sealed.Store(false)
+	p.draining.Store(false)
 	return nil
 }
 

@@ -111,7 +111,11 @@ func (p *Processes) receive(ctx context.Context, g *guest, f frame) error {
 }
 
 func (p *Processes) onSend(ctx context.Context, g *guest, f frame) {
-	proc, err := p.find(f.target)
+	err := p.refusesGuests()
+	var proc *Process
+	if err == nil {
+		proc, err = p.find(f.target)
+	}
 	if err == nil {
 		err = proc.putPatiently(ctx, envelope{Message: f.message(g)})
 	}
@@ -150,6 +154,9 @@ func (p *Processes) onCall(ctx context.Context, g *guest, f frame) error {
 // putCall puts a call into its mailbox, or a message with a receipt, which is none of
 // the receiver's business.
 func (p *Processes) putCall(ctx, call context.Context, f frame, e envelope) error {
+	if err := p.refusesGuests(); err != nil {
+		return err
+	}
 	proc, err := p.find(f.target)
 	if err != nil {
 		return err

@@ -1,0 +1,57 @@
+package process
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// drainStep is how often Drain looks whether the work is done.
+const drainStep = 5 * time.Millisecond
+
+// Drain lets a node stop without cutting anybody short: from now on messages and calls
+// of other nodes are refused with ErrStopped, and Drain returns when what is in the
+// mailboxes has been handled and the answers have been written, or when ctx ends.
+// Start takes work again.
+func (p *Processes) Drain(ctx context.Context) error {
+	p.draining.Store(true)
+	ticker := time.NewTicker(drainStep)
+	defer ticker.Stop()
+	for !p.drained() {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return fmt.Errorf("drain: %d messages are not handled yet: %w", p.pending.Load(), ctx.Err())
+		}
+	}
+	return nil
+}
+
+func (p *Processes) drained() bool {
+	if p.pending.Load() > 0 {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, o := range p.outlets {
+		if !o.empty() {
+			return false
+		}
+	}
+	return true
+}
+
+// refusesGuests is the error for what other nodes send while this one drains.
+func (p *Processes) refusesGuests() error {
+	if p.draining.Load() {
+		return fmt.Errorf("%s: %w", p.cfg.Node, ErrStopped)
+	}
+	return nil
+}
+
+// empty reports that nothing waits to be written or is being written.
+func (o *outlet) empty() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.queue) == 0 && !o.writing
+}
