@@ -172,7 +172,7 @@ func (l *life) addBlocks() {
 	l.add(partProcess, l.processes, partLink, l.parts.registry)
 	l.bootstrap = bootstrap.New(bootstrap.Config{
 		Self: l.name, Contacts: l.node.cfg.Bootstrap.ContactNodes, Retry: l.node.cfg.Bootstrap.Retry,
-		Alone: l.alone, Join: l.enter,
+		Alone: l.alone, Stranger: l.stranger, Join: l.enter,
 		Tasks: l.kernel.Tasks(partBootstrap), Log: l.log.With("part", partBootstrap),
 	})
 	l.add(partBootstrap, l.bootstrap, l.parts.membership)

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/barrelp2p/barrel/interfaces/membership"
@@ -13,6 +14,16 @@ import (
 // alone reports that the node has no neighbour and should have one.
 func (l *life) alone() bool {
 	return !l.left.Load() && len(l.membership.View().Active) == 0
+}
+
+// stranger reports that a node is no living member, although this one is.
+func (l *life) stranger(node name.Node) bool {
+	if l.left.Load() {
+		return false
+	}
+	return !slices.ContainsFunc(l.membership.Members(), func(m membership.Member) bool {
+		return m.Node == node && m.State == membership.Alive
+	})
 }
 
 // gate keeps a join that the bootstrap began from undoing a leave that came after it.

@@ -1,9 +1,11 @@
 // Package bootstrap brings a node that is alone into the cluster: at start, and again
 // whenever it has no neighbour, it joins through the contact nodes of the
-// configuration until one of them takes it in.
+// configuration until one of them takes it in. About once a minute it also tries a
+// contact that the cluster does not have, so that two parts of a cluster that have
+// forgotten each other meet again.
 //
-// It is not membership: it knows no members and keeps no view. It only notices that
-// the node is alone and knocks, and it never knocks after the node has left, until it
+// It is not membership: it knows no members and keeps no view. It only notices who is
+// missing and knocks, and it never knocks after the node has left, until it
 // was told to join again.
 //
 //	b := bootstrap.New(bootstrap.Config{Contacts: contacts, Retry: 5 * time.Second, ...})
@@ -16,6 +18,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,6 +32,9 @@ type Config struct {
 	Contacts []name.Node   // one list may go to every node: the own name is skipped
 	Retry    time.Duration // between rounds, plus up to a quarter
 	Alone    func() bool   // no neighbour, and not because the node has left
+	// Stranger says that a contact is no living member of the cluster as this node
+	// sees it, although the node has not left.
+	Stranger func(name.Node) bool
 	Join     func(ctx context.Context, through name.Node) error
 	Tasks    *plugin.Tasks
 	Log      *slog.Logger
@@ -99,9 +105,24 @@ const (
 
 func (b *Bootstrap) run(ctx context.Context) {
 	retry := max(b.cfg.Retry, leastRetry)
-	for ctx.Err() == nil {
+	for n := 1; ctx.Err() == nil; n++ {
 		b.round(ctx)
+		if n%probeRounds == 0 {
+			b.probe(ctx)
+		}
 		pause(ctx, retry+rand.N(retry/4))
+	}
+}
+
+// probeRounds is after how many rounds a node that is not alone knocks at a stranger.
+const probeRounds = 12
+
+// probe knocks at one contact that the cluster does not have. Two parts of a cluster
+// that have forgotten each other, each with neighbours, become one again by that.
+func (b *Bootstrap) probe(ctx context.Context) {
+	strangers := slices.DeleteFunc(b.Contacts(), func(c Contact) bool { return !b.cfg.Stranger(c.Node) })
+	if len(strangers) > 0 && !b.cfg.Alone() {
+		b.start(ctx, strangers[rand.IntN(len(strangers))].Node)
 	}
 }
 

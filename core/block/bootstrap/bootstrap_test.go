@@ -22,14 +22,15 @@ const retry = 5 * time.Second
 
 // cluster is what the node would join: some contacts answer, some do not, some hang.
 type cluster struct {
-	mu       sync.Mutex
-	answers  map[name.Node]bool
-	hangs    map[name.Node]bool
-	panics   map[name.Node]bool
-	attempts []name.Node
-	under    map[name.Node]int // attempts under way
-	joined   bool
-	left     bool
+	mu        sync.Mutex
+	answers   map[name.Node]bool
+	hangs     map[name.Node]bool
+	panics    map[name.Node]bool
+	attempts  []name.Node
+	under     map[name.Node]int  // attempts under way
+	strangers map[name.Node]bool // that the cluster does not have
+	joined    bool
+	left      bool
 }
 
 func newCluster() *cluster {
@@ -40,6 +41,12 @@ func (c *cluster) alone() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !c.joined && !c.left
+}
+
+func (c *cluster) stranger(node name.Node) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.strangers[node] && !c.left
 }
 
 func (c *cluster) join(ctx context.Context, through name.Node) error {
@@ -105,7 +112,7 @@ func start(t *testing.T, c *cluster, contacts ...name.Node) *bootstrap.Bootstrap
 		}
 	}
 	b := bootstrap.New(bootstrap.Config{
-		Self: node("self@h"), Contacts: contacts, Retry: retry, Alone: c.alone, Join: c.join,
+		Self: node("self@h"), Contacts: contacts, Retry: retry, Alone: c.alone, Stranger: c.stranger, Join: c.join,
 		Tasks: plugin.NewTasks(panicked), Log: slog.New(slog.DiscardHandler),
 	})
 	must(t, b.Start(t.Context()))
@@ -198,6 +205,29 @@ func TestStopsKnockingWhenNotAlone(t *testing.T) {
 		time.Sleep(retry*5/4 + time.Second)
 		if n := c.total(); n < 4 {
 			t.Errorf("%d attempts, want that a node that is alone again knocks at everybody", n)
+		}
+	})
+}
+
+// Two islands: this one has neighbours, and knows nothing of a contact that lives.
+func TestAContactThatTheClusterDoesNotHaveIsTriedNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster()
+		c.joined = true
+		c.strangers = map[name.Node]bool{node("seed2@h"): true}
+		start(t, c, node("seed1@h"), node("seed2@h"))
+		time.Sleep(10 * time.Minute)
+		if n := c.tried(node("seed2@h")); n < 5 || n > 12 {
+			t.Errorf("the stranger was tried %d times in ten minutes, want about once a minute", n)
+		}
+		if n := c.tried(node("seed1@h")); n != 0 {
+			t.Errorf("a member was tried %d times", n)
+		}
+		before := c.total()
+		c.set(func() { c.left = true })
+		time.Sleep(10 * time.Minute)
+		if c.total() != before {
+			t.Error("a node that has left knocked")
 		}
 	})
 }
