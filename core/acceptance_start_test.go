@@ -34,9 +34,11 @@ func brokenStarts() map[string]broken {
 			t.Cleanup(func() { _ = socket.Close() })
 			return []string{"transport.quic.listen=" + socket.LocalAddr().String()}
 		}, []string{"transport/quic", "listen", "another program has this UDP port"}},
-		"socket path too long": {func(*testing.T, string) []string {
-			return []string{"admin.socket=" + filepath.Join("/tmp", strings.Repeat("x", 200))}
-		}, []string{"admin", "at most 107", "shorter path"}},
+		"socket below a file": {func(t *testing.T, _ string) []string {
+			file := filepath.Join(t.TempDir(), "file")
+			write(t, file, "")
+			return []string{"admin.socket=" + filepath.Join(file, "sock")}
+		}, []string{"admin", "file"}},
 		"key cut off": {func(t *testing.T, dir string) []string {
 			write(t, filepath.Join(dir, "keys", "node.key"), "too short")
 			return nil
@@ -47,14 +49,36 @@ func brokenStarts() map[string]broken {
 			}
 			return nil
 		}, []string{"node.key"}},
-		"no cookie file": {func(t *testing.T, _ string) []string {
-			return []string{"auth.cookie_file=" + filepath.Join(t.TempDir(), "missing")}
-		}, []string{"auth.cookie_file", "missing"}},
 		"certificate broken": {func(t *testing.T, dir string) []string {
 			write(t, filepath.Join(dir, "quic", "node.crt"), "no certificate")
 			write(t, filepath.Join(dir, "quic", "node.key"), "no key")
 			return nil
 		}, []string{"transport/quic", "node.crt", "remove both"}},
+	}
+}
+
+// What can be known without starting is known when the node is made, and so by a check
+// of the configuration.
+func TestWhatNewRefuses(t *testing.T) {
+	for set, words := range map[string][]string{
+		"auth.cookie_file=/nowhere/cookie":                                {"auth.cookie_file", "/nowhere/cookie", "write the cookie"},
+		"admin.socket=" + filepath.Join("/tmp", strings.Repeat("x", 200)): {"admin.socket", "at most 107", "shorter"},
+	} {
+		f := newField(t)
+		dir := filepath.Join(t.TempDir(), "data")
+		_, err := core.New(f.load("a@127.0.0.1", dir, set), f.catalog)
+		if err == nil {
+			t.Errorf("%s: taken", set)
+			continue
+		}
+		for _, word := range words {
+			if !strings.Contains(err.Error(), word) {
+				t.Errorf("the error %q lacks %q", err, word)
+			}
+		}
+		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: New left something in the data directory", set)
+		}
 	}
 }
 

@@ -83,16 +83,29 @@ func PinDocument(p trust.Pin) admin.Pin {
 	}
 }
 
-// AddPin pins a key on behalf of the operator.
+// AddPin pins a key on behalf of the operator. A link with another key under that name
+// is closed: it would not be made now.
 func (c control) AddPin(node name.Node, key [32]byte) error {
-	return explain(c.self.pins.Put(node, key, "operator"))
+	if err := c.self.pins.Put(node, key, "operator"); err != nil {
+		return explain(err)
+	}
+	c.publish("trust", "pinned", node, "by the operator", nil)
+	if p, linked := c.links.Peer(node); linked && p.Key != key {
+		c.links.Disconnect(node, transport.CloseDropped, "another key was pinned for the name")
+	}
+	return nil
 }
 
-// RemovePin removes a pin on behalf of the operator.
+// RemovePin removes a pin on behalf of the operator, and closes the link that rested on
+// it: the next handshake is decided anew.
 func (c control) RemovePin(node name.Node) error {
 	err := c.self.pins.Remove(node)
 	if errors.Is(err, identity.ErrNoPin) {
 		return &admin.Error{Kind: admin.KindNotFound, Text: err.Error()}
+	}
+	if err == nil {
+		c.publish("trust", "removed", node, "by the operator", nil)
+		c.links.Disconnect(node, transport.CloseDropped, "its pin was removed")
 	}
 	return explain(err)
 }
@@ -106,5 +119,9 @@ func (c control) SetTrustMode(ctx context.Context, mode string) error {
 	if err != nil {
 		return &admin.Error{Kind: admin.KindUsage, Text: err.Error()}
 	}
-	return explain(c.trust.exchange(ctx, mode, p))
+	if err := c.trust.exchange(ctx, mode, p); err != nil {
+		return explain(err)
+	}
+	c.publish("trust", "mode", c.name, mode, nil)
+	return nil
 }

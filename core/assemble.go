@@ -52,7 +52,7 @@ func (n *Node) makeParts(me *self) (*life, error) {
 func (l *life) env(part string) plugin.Env {
 	return plugin.Env{
 		Node: l.name, Cluster: l.node.cfg.Node.Cluster, Incarnation: l.self.incarnation,
-		DataDir: l.node.dataDir, Log: l.log.With("part", part), Tasks: l.kernel.Tasks(part),
+		DataDir: l.node.dataDir, Log: limited(l.log.With("part", part)), Tasks: l.kernel.Tasks(part),
 	}
 }
 
@@ -139,7 +139,9 @@ func (l *life) addTrust() (err error) {
 	return nil
 }
 
-func (l *life) trustEnv(e plugin.Env) trust.Env { return trust.Env{Env: e, Pins: l.self.lentPins()} }
+func (l *life) trustEnv(e plugin.Env) trust.Env {
+	return trust.Env{Env: e, Pins: tellingPins{l.self.lentPins(), l}}
+}
 
 func (l *life) addRegistry() (err error) {
 	env := func(e plugin.Env) registry.Env { return registry.Env{Env: e, Emit: l.onService} }
@@ -167,7 +169,7 @@ func (l *life) addBlocks() {
 	l.add(partLink, l.links, l.parts.transport, l.parts.trust, partResolve)
 	l.processes = process.New(process.Config{
 		Node: l.name, Incarnation: l.self.incarnation, Network: messageNetwork{l},
-		Tasks: l.kernel.Tasks(partProcess), Log: l.log.With("part", partProcess),
+		Tasks: l.kernel.Tasks(partProcess), Log: limited(l.log.With("part", partProcess)),
 	})
 	l.add(partProcess, l.processes, partLink, l.parts.registry)
 	l.bootstrap = bootstrap.New(bootstrap.Config{
@@ -187,7 +189,7 @@ func (l *life) linkConfig() link.Config {
 		HandshakeTimeout: auth.HandshakeTimeout, ClockSkew: auth.ClockSkew,
 		IdleAfter: l.node.cfg.Links.IdleAfter, Sweep: l.node.cfg.Links.Sweep,
 		Transport: l.transport, Trust: l.trust, Resolver: l.resolver, Observer: newObserver(l),
-		Tasks: l.kernel.Tasks(partLink), Log: l.log.With("part", partLink),
+		Tasks: l.kernel.Tasks(partLink), Log: limited(l.log.With("part", partLink)),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/barrelp2p/barrel/core/admin"
+	"github.com/barrelp2p/barrel/core/block/link"
 	"github.com/barrelp2p/barrel/interfaces/name"
 )
 
@@ -26,7 +27,7 @@ func (c control) Doctor(ctx context.Context, node name.Node) []admin.Check {
 	checks := []admin.Check{c.checkAddress()}
 	checks = append(checks, c.checkParts()...)
 	checks = append(checks, checkFiles(c.node.dataDir)...)
-	checks = append(checks, c.checkContacts(ctx)...)
+	checks = append(checks, c.checkContacts(ctx, node)...)
 	if !node.IsZero() {
 		checks = append(checks, c.checkNode(ctx, node)...)
 	}
@@ -59,7 +60,7 @@ func (c control) checkParts() []admin.Check {
 }
 
 // checkContacts asks discovery for every contact node.
-func (c control) checkContacts(ctx context.Context) []admin.Check {
+func (c control) checkContacts(ctx context.Context, asked name.Node) []admin.Check {
 	contacts := c.bootstrap.Contacts()
 	if len(contacts) == 0 {
 		return []admin.Check{{Check: "contacts", Outcome: checkOK, Fact: "none configured: the node waits to be joined",
@@ -67,6 +68,9 @@ func (c control) checkContacts(ctx context.Context) []admin.Check {
 	}
 	var checks []admin.Check
 	for _, contact := range contacts {
+		if contact.Node == asked {
+			continue // looked at below
+		}
 		checks = append(checks, c.checkDiscovery(ctx, contact.Node))
 	}
 	return checks
@@ -86,18 +90,35 @@ func (c control) checkDiscovery(ctx context.Context, node name.Node) admin.Check
 // checkNode goes the whole way to a node: find it, reach it, prove, measure.
 func (c control) checkNode(ctx context.Context, node name.Node) []admin.Check {
 	checks := []admin.Check{c.checkDiscovery(ctx, node)}
+	before, linked := c.links.Peer(node)
 	ctx, cancel := context.WithTimeout(ctx, 2*doctorTime)
 	defer cancel()
 	what := "handshake with " + node.String()
 	if err := c.links.Connect(ctx, node, nil); err != nil {
 		return append(checks, admin.Check{Check: what, Outcome: checkFail, Fact: err.Error(), Next: c.nextAfter(err, node)})
 	}
-	checks = append(checks, admin.Check{Check: what, Outcome: checkOK, Fact: "both sides accepted"})
+	if linked {
+		checks = append(checks, c.checkLink(what, before))
+	} else {
+		checks = append(checks, admin.Check{Check: what, Outcome: checkOK, Fact: "both sides accepted"})
+	}
 	rtt, err := c.links.Ping(ctx, node)
 	if err != nil {
 		return append(checks, admin.Check{Check: "ping " + node.String(), Outcome: checkFail, Fact: err.Error(), Next: "the link is up but the node does not answer: is it stopped or overloaded?"})
 	}
 	return append(checks, admin.Check{Check: "ping " + node.String(), Outcome: checkOK, Fact: rtt.String()})
+}
+
+// checkLink says what a link that was there before proves, and what it does not.
+func (c control) checkLink(what string, p link.Peer) admin.Check {
+	pin, found, err := c.self.pins.Lookup(p.Node)
+	switch {
+	case err != nil:
+		return admin.Check{Check: what, Outcome: checkFail, Fact: err.Error(), Next: "peers are refused while pins cannot be read: repair that file or remove the pin"}
+	case found && pin.Key != p.Key:
+		return admin.Check{Check: what, Outcome: checkFail, Fact: "the link that is up has another key than the pin", Next: "compare `barrel keys show` there with `barrel trust list` here"}
+	}
+	return admin.Check{Check: what, Outcome: checkOK, Fact: "a link is up; no new handshake was made"}
 }
 
 func (c control) nextAfter(err error, node name.Node) string {

@@ -41,16 +41,25 @@ func checkModes(dataDir string) []admin.Check {
 	return checks
 }
 
+// lastLife is the incarnation of the last start, 1 if there was none or nobody knows.
+func lastLife(dataDir string) uint64 {
+	data, err := os.ReadFile(filepath.Join(dataDir, "run", "incarnation"))
+	if err != nil {
+		return 1
+	}
+	last, err := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 53)
+	if err != nil {
+		return 1
+	}
+	return last
+}
+
 // checkClock compares the clock with the last start: handshakes need clocks that
 // agree, and a clock behind the last start is certainly wrong.
 func checkClock(dataDir string, now time.Time) admin.Check {
 	check := admin.Check{Check: "clock", Outcome: checkOK, Fact: now.UTC().Format(time.RFC3339)}
-	data, err := os.ReadFile(filepath.Join(dataDir, "run", "incarnation"))
-	if err != nil {
-		return check // no start yet to compare with
-	}
-	last, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
-	if started := time.UnixMilli(last); err == nil && now.Add(time.Minute).Before(started) {
+	last := int64(lastLife(dataDir))
+	if started := time.UnixMilli(last); now.Add(time.Minute).Before(started) {
 		check.Outcome = checkFail
 		check.Fact += fmt.Sprintf(" is before the last start of this node at %s", started.UTC().Format(time.RFC3339))
 		check.Next = "set the clock; peers refuse a node whose clock is off by more than auth.clock_skew"
@@ -59,19 +68,23 @@ func checkClock(dataDir string, now time.Time) admin.Check {
 }
 
 // Doctor looks for reasons why things would not work, without a running node: it goes
-// as far as a node goes before it joins, and back. node may be zero; otherwise it is
-// linked to, under the name of this node, which under trust on first use pins keys.
+// as far as a node goes before it joins, and back. It makes no identity and no life. node
+// may be zero; otherwise it is linked to, under the name of this node, which under trust
+// on first use pins keys on both sides.
 func Doctor(ctx context.Context, cfg *config.Config, cat catalog.Catalog, node name.Node, opts ...Option) []admin.Check {
 	n, err := New(cfg, cat, opts...)
 	if err != nil {
 		return []admin.Check{{Check: "configuration", Outcome: checkFail, Fact: err.Error(), Next: "`barrel config check` shows all problems with their places"}}
 	}
 	checks := []admin.Check{{Check: "configuration", Outcome: checkOK, Fact: "node " + n.name.String() + " in cluster " + cfg.Node.Cluster}}
-	me, err := n.openSelf()
-	if err != nil {
+	if _, err := identity.Load(n.dataDir); errors.Is(err, identity.ErrNoIdentity) {
+		return append(checks, admin.Check{Check: "data directory", Outcome: checkWarn, Fact: n.dataDir + " has no identity yet", Next: "`barrel run` makes one; if there should be one, check --data-dir"})
+	}
+	me := &self{}
+	defer func() { _ = me.close() }()
+	if err := me.reopen(n.dataDir, cfg.Auth); err != nil {
 		return append(checks, admin.Check{Check: "data directory", Outcome: checkFail, Fact: err.Error(), Next: nextForData(err)})
 	}
-	defer func() { _ = me.close() }()
 	checks = append(checks, admin.Check{Check: "data directory", Outcome: checkOK, Fact: n.dataDir + ", key " + me.keys.Fingerprint()})
 	return append(checks, n.checkHalfStarted(ctx, me, node)...)
 }
@@ -93,7 +106,7 @@ func (n *Node) checkHalfStarted(ctx context.Context, me *self, node name.Node) [
 		err = l.kernel.Start(ctx)
 	}
 	if err != nil {
-		return append(checkFiles(n.dataDir), admin.Check{Check: "port", Outcome: checkFail, Fact: err.Error(), Next: "choose another transport.quic.listen, or stop what uses the port"})
+		return append(checkFiles(n.dataDir), admin.Check{Check: "start", Outcome: checkFail, Fact: err.Error(), Next: "the text names the part; for a port in use choose another transport.quic.listen"})
 	}
 	defer func() {
 		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), doctorTime)

@@ -41,8 +41,8 @@ func Load(src config.Sources, cat catalog.Catalog) (*config.Config, error) {
 }
 
 // New makes a node from a configuration and a catalog. It assembles everything once, so
-// that whatever can be wrong is found, and opens, binds and writes nothing; that is
-// also all that a check of a configuration does.
+// that whatever can be wrong is found, and binds and writes nothing; of files it reads
+// only the cookie's. That is also all that a check of a configuration does.
 func New(cfg *config.Config, cat catalog.Catalog, opts ...Option) (*Node, error) {
 	n := &Node{cfg: cfg, catalog: cat, failed: make(chan error, 1), opts: options{meters: observe.Nowhere()}}
 	n.events.Store(&kernel.Bus[Event]{})
@@ -63,11 +63,20 @@ func New(cfg *config.Config, cat catalog.Catalog, opts ...Option) (*Node, error)
 	if err := cat.Validate(); err != nil {
 		return nil, err
 	}
+	if _, err := readCookie(cfg.Auth); err != nil {
+		return nil, err
+	}
+	if path := cfg.Socket(); len(path) > maxSocketPath && !n.opts.noSocket {
+		return nil, fmt.Errorf("admin.socket: %s has %d bytes, at most %d: set a shorter admin.socket or node.data_dir", path, len(path), maxSocketPath)
+	}
 	if _, err := n.assemble(&self{}); err != nil {
 		return nil, err
 	}
 	return n, nil
 }
+
+// maxSocketPath is what a unix socket address has room for, in bytes.
+const maxSocketPath = 107
 
 // Name is the name of the node.
 func (n *Node) Name() name.Node { return n.name }

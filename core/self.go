@@ -41,7 +41,7 @@ func (n *Node) openSelf() (*self, error) {
 }
 
 func (s *self) open(dataDir string, auth config.Auth) (err error) {
-	if s.lock, err = identity.Lock(dataDir); err != nil {
+	if s.lock, err = lockData(dataDir); err != nil {
 		return err
 	}
 	if s.keys, err = identity.Open(dataDir); err != nil {
@@ -50,11 +50,36 @@ func (s *self) open(dataDir string, auth config.Auth) (err error) {
 	if s.pins, err = identity.OpenPins(dataDir); err != nil {
 		return err
 	}
-	if s.incarnation, err = identity.Incarnation(dataDir); err != nil {
+	if s.cookie, err = readCookie(auth); err != nil {
 		return err
 	}
+	s.incarnation, err = identity.Incarnation(dataDir)
+	return err
+}
+
+// reopen is open for one who looks and begins no life: it speaks with the number of
+// the last one.
+func (s *self) reopen(dataDir string, auth config.Auth) (err error) {
+	if s.lock, err = lockData(dataDir); err != nil {
+		return err
+	}
+	if s.keys, err = identity.Open(dataDir); err != nil {
+		return err
+	}
+	if s.pins, err = identity.OpenPins(dataDir); err != nil {
+		return err
+	}
+	s.incarnation = lastLife(dataDir)
 	s.cookie, err = readCookie(auth)
 	return err
+}
+
+func lockData(dataDir string) (*identity.DirLock, error) {
+	lock, err := identity.Lock(dataDir)
+	if err != nil && !errors.Is(err, identity.ErrInUse) {
+		return nil, fmt.Errorf("data directory %s: %w: name one that this user may write, with --data-dir or node.data_dir", dataDir, err)
+	}
+	return lock, err
 }
 
 // maxCookie bounds the size of a cookie, in bytes.
@@ -68,7 +93,7 @@ func readCookie(auth config.Auth) ([]byte, error) {
 	}
 	cookie, err := safefile.Read(auth.CookieFile, maxCookie)
 	if err != nil {
-		return nil, fmt.Errorf("auth.cookie_file: %w", err)
+		return nil, fmt.Errorf("auth.cookie_file: %w: write the cookie to that file, or set auth.cookie", err)
 	}
 	cookie = bytes.TrimSuffix(bytes.TrimSuffix(cookie, []byte("\n")), []byte("\r"))
 	if len(cookie) == 0 {
@@ -101,6 +126,27 @@ var errNotOpen = errors.New("pins: the data directory is not open")
 
 func (noPins) Lookup(name.Node) (trust.Pin, bool, error)      { return trust.Pin{}, false, errNotOpen }
 func (noPins) PinIfAbsent(name.Node, trust.Key, string) error { return errNotOpen }
+
+// tellingPins tells whoever listens when a trust plugin pins a key.
+type tellingPins struct {
+	trust.Pins
+	life *life
+}
+
+// PinIfAbsent pins a key, and tells of it if it is a new pin.
+func (p tellingPins) PinIfAbsent(node name.Node, key trust.Key, source string) error {
+	_, known, err := p.Lookup(node)
+	if err != nil {
+		return err
+	}
+	if err := p.Pins.PinIfAbsent(node, key, source); err != nil {
+		return err
+	}
+	if !known {
+		p.life.publish("trust", "pinned", node, "by "+source, map[string]string{"fingerprint": key.Fingerprint()})
+	}
+	return nil
+}
 
 // nodeName is the name of the configuration, or the short host name at the first
 // address of this machine.

@@ -70,7 +70,7 @@ func (p Pin) MarshalJSON() ([]byte, error) {
 func (e Event) MarshalJSON() ([]byte, error) {
 	out := make(map[string]any, 6+len(e.Extra))
 	for k, v := range e.Extra {
-		out[k] = v
+		out[k] = extraValue(k, v)
 	}
 	out["time"], out["kind"], out["type"] = e.Time.UTC(), e.Kind, e.Type
 	out["node"], out["name"], out["reason"] = e.Node, e.Name, e.Reason
@@ -101,6 +101,14 @@ func (e *Event) UnmarshalJSON(data []byte) error {
 	}
 	e.Time = e.Time.UTC()
 	return nil
+}
+
+// extraValue is an extra field as JSON has it: counts and incarnations are numbers.
+func extraValue(key, text string) any {
+	if key == "incarnation" || key == "count" {
+		return json.Number(text)
+	}
+	return text
 }
 
 func extraText(raw json.RawMessage) string {

@@ -15,7 +15,7 @@ var (
 	ErrNoLink = membership.ErrNoLink
 	ErrBusy   = membership.ErrBusy
 	// ErrSelf: a node does not link to itself.
-	ErrSelf = errors.New("that is this node itself")
+	ErrSelf = errors.New("that is this node itself: name another")
 	// ErrStopped: the block does not run.
 	ErrStopped = errors.New("links are stopped")
 )

@@ -76,7 +76,8 @@ type Observer interface {
 	Refused(peer Peer, dialed bool, err error)
 }
 
-// Peer is the node at the other end of a link, as the handshake proved it.
+// Peer is the node at the other end of a link, as far as Proof says: only after
+// handshake.Signed is it proved that the peer holds Key and may be Node.
 type Peer struct {
 	Node        name.Node
 	Key         trust.Key
