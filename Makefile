@@ -10,14 +10,14 @@ FUZZTIME ?= 3s
 TIMEOUT  ?= 8m
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo quick test test-fmt test-vet test-race arch lint fmt fuzz bench clean
+.PHONY: help build demo quick test test-fmt test-vet test-sim test-race sim sim-long sim-tables arch lint fmt fuzz bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/barrel; version and commit are those of git
 	@mkdir -p $(BIN)
-	$(GO) build -o $(BIN)/barrel ./cmd/barrel
+	$(GO) build $$(git rev-parse --is-inside-work-tree >/dev/null 2>&1 && echo -buildvcs=true) -o $(BIN)/barrel ./cmd/barrel
 
 demo: build ## three nodes on this machine, start to end, narrated, under a minute
 	$(BIN)/barrel demo
@@ -25,8 +25,8 @@ demo: build ## three nodes on this machine, start to end, narrated, under a minu
 quick: test-fmt test-vet ## for every minute: format, vet, architecture, short tests without -race
 	$(GO) test -short -timeout $(TIMEOUT) ./...
 
-test: ## everything that CI runs: format, vet, lint, architecture, fuzz, race tests of all
-	@scripts/steps test-fmt test-vet lint arch fuzz test-race
+test: ## everything that CI runs: format, vet, lint, architecture, fuzz, simulation, race tests of all
+	@scripts/steps test-fmt test-vet lint arch fuzz test-sim test-race
 
 test-fmt: # nothing that gofmt would change
 	@files=$$($(GOFMT) -l .); \
@@ -40,6 +40,18 @@ arch: ## the rules of the architecture: imports, machines, budgets, comments
 
 test-race: # unit, contract, script, program tests and examples
 	$(GO) test -race -count=1 -timeout $(TIMEOUT) ./...
+
+test-sim: # the simulated world at its full sizes; the race detector would shrink them
+	$(GO) test -count=1 -timeout $(TIMEOUT) ./core/sim
+
+sim: ## SCENARIO= SEED= NODES= of the simulated world; without them, all scenarios
+	SCENARIO=$(SCENARIO) SEED=$(SEED) NODES=$(NODES) $(GO) test -count=1 -v -timeout 1h ./core/sim -run '^TestScenarios$$'
+
+sim-long: ## 50 seeds and the large sizes
+	LONG=1 SCENARIO=$(SCENARIO) nice -n 10 $(GO) test -count=1 -timeout 24h ./core/sim -run '^TestScenarios$$'
+
+sim-tables: ## docs/simulation.md as the code produces it
+	TABLES=$(CURDIR)/docs/simulation.md NODES=$(NODES) SEED=$(SEED) nice -n 10 $(GO) test -count=1 -timeout 2h ./core/sim -run '^TestTables$$'
 
 lint: $(LINTER) ## golangci-lint as .golangci.yml says
 	$(LINTER) run --allow-parallel-runners ./...

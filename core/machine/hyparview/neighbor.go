@@ -1,0 +1,121 @@
+package hyparview
+
+import (
+	"slices"
+
+	"github.com/barrelp2p/barrel/core/machine/overlay"
+)
+
+// force remembers that a peer was admitted at the price of another.
+type force struct {
+	peer  overlay.Peer
+	until overlay.Time
+}
+
+// mayForce reports whether a peer may have its way, and remembers that it had.
+func (m *Machine) mayForce(p overlay.Peer) bool {
+	m.forced = slices.DeleteFunc(m.forced, func(f force) bool { return f.until <= m.now })
+	if slices.ContainsFunc(m.forced, func(f force) bool { return f.peer == p }) {
+		return false
+	}
+	if len(m.forced) >= forcedKept {
+		m.forced = slices.Delete(m.forced, 0, 1)
+	}
+	m.forced = append(m.forced, force{p, m.now + forcedPause})
+	return true
+}
+
+func (m *Machine) onNeighbor(p overlay.Peer, inc uint64, flags uint8) {
+	switch {
+	case m.left:
+		m.say(p, Message{Kind: Reply, Flags: Gone})
+	case m.isActive(p) || m.room() || flags&High != 0 && m.mayForce(p):
+		m.accept(p, inc)
+	default:
+		m.say(p, Message{Kind: Reply})
+		m.learn(p, nil)
+	}
+}
+
+// accept answers yes and means it. A request of our own to the same peer is void by it.
+func (m *Machine) accept(p overlay.Peer, inc uint64) {
+	if i := m.askOf(p); i >= 0 && m.asks[i].why != toJoin {
+		m.unask(i)
+	}
+	m.admit(p, inc)
+	m.say(p, Message{Kind: Reply, Flags: Accept})
+}
+
+func (m *Machine) onReply(p overlay.Peer, inc uint64, flags uint8) {
+	i := m.askOf(p)
+	switch {
+	case i < 0 || !m.asks[i].sent:
+		m.unasked(p, flags)
+	case flags&Accept != 0:
+		m.accepted(m.unask(i), inc)
+	default:
+		m.refusedBy(m.unask(i), flags)
+	}
+}
+
+// unasked: an answer to a request that is no more. If it is a yes, the other has us for
+// a neighbour and must be told.
+func (m *Machine) unasked(p overlay.Peer, flags uint8) {
+	if flags&Accept != 0 && !m.isActive(p) {
+		m.say(p, Message{Kind: Disconnect})
+		m.hangUp(p, overlay.Dropped)
+	}
+}
+
+func (m *Machine) accepted(a ask, inc uint64) {
+	if m.isActive(a.peer) || m.room() || a.why != toFill {
+		if a.why == toReach {
+			m.merged = m.now + mergePause
+		}
+		m.admit(a.peer, inc)
+		m.settle(a, true, 0)
+		return
+	}
+	m.say(a.peer, Message{Kind: Disconnect})
+	m.keep(a.peer, m.now)
+	m.hangUp(a.peer, overlay.Dropped)
+}
+
+// refusedBy: it lives and has no room; it stays in reserve.
+func (m *Machine) refusedBy(a ask, flags uint8) {
+	why := overlay.Refused
+	if flags&Gone != 0 {
+		why = overlay.Leaving
+	}
+	m.settle(a, m.isActive(a.peer), why)
+	if m.isActive(a.peer) {
+		return
+	}
+	m.hangUp(a.peer, overlay.Dropped)
+	if flags&Gone != 0 {
+		m.forget(a.peer)
+		return
+	}
+	m.unremember(a.peer)
+	m.keep(a.peer, m.now+m.around(4*m.cfg.Retry))
+	if m.refused++; m.refused >= refusals {
+		m.pause = m.now + m.around(min(m.cfg.Retry<<min(m.refused-refusals, 16), m.cfg.RetryMax))
+	}
+}
+
+// onDisconnect: a neighbour made room for another, or leaves. Neither is a failure.
+func (m *Machine) onDisconnect(i int, p overlay.Peer, flags uint8) {
+	if flags&Gone != 0 {
+		if i >= 0 {
+			m.remove(i, overlay.Leaving)
+		}
+		m.forget(p)
+		return
+	}
+	if i < 0 {
+		return
+	}
+	m.remove(i, overlay.Dropped)
+	m.keep(p, m.now+m.around(4*m.cfg.Retry))
+	m.refused, m.pause = 0, m.now
+}

@@ -1,0 +1,90 @@
+// Package liveness is one node's belief about who of a large cluster is alive. It is a
+// pure machine of the family that package overlay describes. It does not choose
+// neighbours (hyparview does) nor carry broadcasts (plumtree does); its events are of the family
+// Member, about the cluster, and never say anything about neighbours.
+//
+//	lv := liveness.New(liveness.Defaults(), self, life, now, rng, nil)
+//	lv.Step(now, &overlay.Input[liveness.Message]{Kind: overlay.InLinkUp, Peer: 7, Inc: 12}, out)
+//	for _, s := range out.Sends { ... } // s.To == liveness.Everybody: sign and broadcast it
+//
+// # One life of a member
+//
+// A stamp is (incarnation, refutation). The host persists the incarnation, a new one for
+// each start; the refutation counts within a life how often the node had to say that it
+// lives, so that a running node never changes the number that its links and entries carry. Of
+// two words the one with the higher stamp counts, of one stamp the later in this line:
+//
+//	       OBITUARY of others                  2 to 8 s, by the
+//	      who reach it not        ┌─────────┐ number of observers
+//	alive ──────────────────────► │ suspect │ ─────────────────────► down
+//	▲ ▲ │                         └─────────┘                       ▲  │
+//	│ │ │ ANNOUNCE with a higher stamp │     counter stood still,   │  │ 10 min
+//	│ │ │ ◄────────────────────────────┘     three steps missed     │  ▼
+//	│ │ └───────────────────────────────────────────────────────────┘ forgotten but
+//	│ └────────── ANNOUNCE with a higher stamp, or a link ────────────  for its stamp
+//	│                to that very life (proof of this node's own)       (24 h)
+//	└─ ANNOUNCE with a higher stamp ── left ◄── its own ANNOUNCE
+//
+// Down is final for a stamp. The member learns of it (DOUBT, from a neighbour or by
+// broadcast) and comes back with the next refutation, at once or, if many have to,
+// spread over seconds. In one life a member falls at most once a minute (Config.Damp), so that a
+// node that comes and goes does not have everybody move things each time.
+//
+// # How a death is noticed
+//
+//	link falls, no good-bye ──► inquiry: PING by this node, ASK of two neighbours to ping;
+//	         │                  1 s, longer if this node is not well (missed ticks, own
+//	         │                  refutations), a second round if it lost three links at once
+//	         ├─ PONG, ANSWER ─► nothing
+//	         └─ nothing ──────► OBITUARY to all: this node is one observer
+//
+// One observer: 8 s to refute; four: 2 s. This is fast, but who loses all neighbours
+// together has no observer, and a partition has observers at its edge only. So each node
+// also counts, a step every 5 s (in clusters above a thousand more rarely: 200 steps per second
+// in all), and steps travel along the broadcast tree, once a second per link (COUNTERS).
+// Ages travel, never times: receivers use their own clock only. A step that is overdue
+// is asked for (STALE); three missed steps are a death. Where nothing else is broadcast the
+// tree stays broken after failures: so one of all members, by chance, says its ANNOUNCE again
+// every 2 s, and more do when many steps are overdue.
+//
+// What was missed is found by comparison with a random neighbour every 10 s and on each
+// new link: 32 sums over all stamps (COMPARE), then the entries of the buckets that
+// differ (TABLE), then the proofs of what is new (WANT, RECORDS).
+//
+// # Many at once
+//
+// If more than a fifth of the members fall within 5 s, that is rather a partition than
+// so many deaths: Partitioned. The table shows at once what the suspicions say, but MemberDown is
+// held back until the counter of that member expires too, or nothing has changed for 10 s.
+// Healed comes when the share of the fallen is small again.
+//
+// # What is believed of whom
+//
+//	ANNOUNCE, RECORDS   if the host verified that the member itself signed it
+//	OBITUARY            if verified as the observer's, and that is a living member; 16 at
+//	                    once and one every 2 s from each observer; stamps must be known
+//	DOUBT               unsigned: has the member named speak, no more often than every 5 s
+//	TABLE               unsigned: a hint what to ask proofs for, or whom to doubt
+//	COUNTERS            unsigned for cost. Forged steps can keep a dead member on the list
+//	                    for as long as they come, or make a living one seem to stand still
+//	                    later, by running ahead of it, but no faster than twice the time.
+//	                    They cannot bring anyone back, and obituaries work all the same
+//	PING, ASK           64 at a time for others
+//
+// Nothing raises a member's stamp but its own signature; incarnations above MaxInc are
+// refused. Members, watermarks, observers of one suspicion, inquiries and lists are bounded;
+// what is refused is counted in Stats, by reason.
+//
+// # Bytes
+//
+// 'L', format 1, kind, body. Numbers are unsigned varints unless said otherwise; id is
+// 8 bytes, big-endian, the same number of a node everywhere.
+//
+//	PING PONG      nonce (4)
+//	ASK ANSWER     id nonce (4)
+//	COUNTERS       count, then each: id, step, low bits of the incarnation (2), age in 0.1 s (1)
+//	COMPARE        count, then sums (8 each)
+//	OBITUARY       id of the observer, length, signature, entries
+//	others         entries: count, then each: id incarnation refutation step age-in-ms
+//	               state (1; bit 7: a proof follows: length, record, length, signature)
+package liveness

@@ -1,0 +1,175 @@
+package liveness
+
+import (
+	"testing"
+	"time"
+
+	"github.com/barrelp2p/barrel/core/machine/overlay"
+)
+
+func TestTimeouts(t *testing.T) {
+	cfg := Defaults()
+	for observers, want := range map[int]time.Duration{1: 8 * time.Second, 2: 5 * time.Second, 4: 2 * time.Second, 9: 2 * time.Second} {
+		if got := cfg.timeout(observers); got.Round(time.Millisecond) != want {
+			t.Errorf("%d observers: %v, want %v", observers, got, want)
+		}
+	}
+}
+
+func TestMoreObserversShortenASuspicion(t *testing.T) {
+	b := newBench(t, 2, nil)
+	b.accuse(2, 7, 1, 0)
+	b.want(7, Suspect)
+	b.accuse(2, 7, 1, 0) // the same one again is no other one
+	b.wait(5*time.Second, others()...)
+	b.want(7, Suspect)
+	b.accuse(3, 7, 1, 0)
+	b.wait(200 * time.Millisecond)
+	b.want(7, Down)
+	if b.seen(overlay.MemberSuspect) != 1 || b.seen(overlay.MemberDown) != 1 {
+		t.Errorf("%+v", b.events)
+	}
+}
+
+func TestRefutation(t *testing.T) {
+	b := newBench(t, 2, nil)
+	b.accuse(2, 7, 1, 0)
+	b.hear(overlay.Nobody, Message{Kind: Announce, Entries: []Entry{{Peer: 7, State: Alive, Inc: 1, Ref: 1}}})
+	b.want(7, Alive)
+	b.accuse(3, 7, 1, 0) // of the past
+	b.want(7, Alive)
+	b.wait(20*time.Second, others()...)
+	b.want(7, Alive)
+}
+
+func TestOwnRefutation(t *testing.T) {
+	b := newBench(t, 2, nil)
+	b.wait(3*time.Second, others()...) // the first announcement is over
+	b.accuse(2, 1, 5, 0)
+	b.wait(200*time.Millisecond, others()...)
+	if got := b.m.self().ref; got != 1 {
+		t.Errorf("refutation %d", got)
+	}
+}
+
+func TestInquiry(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		why    overlay.Reason
+		answer Kind
+		want   State
+	}{
+		{"silent", overlay.Silent, 0, Suspect},
+		{"answers itself", overlay.Silent, Pong, Alive},
+		{"answers a helper", overlay.Lost, Answer, Alive},
+		{"released", overlay.Dropped, 0, Alive},
+		{"idle", overlay.Idle, 0, Alive},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t, 4, nil)
+			b.step(overlay.Input[Message]{Kind: overlay.InLinkDown, Peer: 2, Inc: 1, Reason: c.why})
+			switch c.answer {
+			case Pong:
+				b.hear(2, Message{Kind: Pong})
+			case Answer:
+				b.hear(3, Message{Kind: Answer, Peer: 2})
+			}
+			b.wait(1500*time.Millisecond, others()...)
+			b.want(2, c.want)
+		})
+	}
+}
+
+func TestARestartSupersedes(t *testing.T) {
+	b := newBench(t, 2, nil)
+	b.hear(overlay.Nobody, Message{Kind: Announce, Entries: []Entry{{Peer: 7, State: Alive, Inc: 2}}})
+	if len(b.events) != 2 || b.events[0].Kind != overlay.MemberDown || b.events[0].Inc != 1 || b.events[1].Kind != overlay.MemberUp || b.events[1].Inc != 2 {
+		t.Errorf("%+v", b.events)
+	}
+}
+
+func TestLeaveIsFinalForALife(t *testing.T) {
+	b := newBench(t, 2, nil)
+	b.hear(overlay.Nobody, Message{Kind: Announce, Entries: []Entry{{Peer: 7, State: Left, Inc: 1}}})
+	b.want(7, Left)
+	b.hear(overlay.Nobody, Message{Kind: Announce, Entries: []Entry{{Peer: 7, State: Alive, Inc: 1}}})
+	b.want(7, Left)
+	b.hear(overlay.Nobody, Message{Kind: Announce, Entries: []Entry{{Peer: 7, State: Alive, Inc: 1, Ref: 1}}})
+	b.want(7, Alive) // its own word, later
+	if b.seen(overlay.MemberLeft) != 1 || b.seen(overlay.MemberUp) != 1 {
+		t.Errorf("%+v", b.events)
+	}
+}
+
+func TestLeaveAndBack(t *testing.T) {
+	b := newBench(t, 2, nil)
+	b.step(overlay.Input[Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: overlay.OpLeave}})
+	if b.said(Announce) != 1 || b.out.Sends[0].Msg.Entries[0].State != Left {
+		t.Errorf("%+v", b.out.Sends)
+	}
+	b.wait(30 * time.Second)
+	if b.seen(overlay.MemberDown) > 0 {
+		t.Error("who left judges others")
+	}
+	var said []overlay.Send[Message]
+	b.look = func() { said = append(said, b.out.Sends...) }
+	b.step(overlay.Input[Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: overlay.OpJoin}})
+	b.wait(time.Second, others()...)
+	last := Entry{}
+	for _, s := range said {
+		if s.Msg.Kind == Announce {
+			last = s.Msg.Entries[0]
+		}
+	}
+	if last.State != Alive || last.Ref != 1 {
+		t.Errorf("back with %+v", last)
+	}
+}
+
+func TestACounterThatStandsStill(t *testing.T) {
+	b := newBench(t, 2, nil)
+	b.wait(30*time.Second, 2, 3, 4, 5, 6, 8, 9)
+	b.want(7, Down)
+	if got := b.m.Stats(); got.Expired != 1 || got.Downs != 0 {
+		t.Errorf("%+v", got)
+	}
+	b.want(6, Alive)
+}
+
+func TestOwnStallExpiresNobody(t *testing.T) {
+	b := newBench(t, 2, nil)
+	b.wait(5*time.Second, others()...)
+	b.now += time.Hour
+	b.wait(10 * time.Second)
+	if n := b.seen(overlay.MemberDown) + b.seen(overlay.MemberSuspect); n > 0 {
+		t.Errorf("%d events after a stall", n)
+	}
+}
+
+func TestAMassEventHoldsDownBack(t *testing.T) {
+	b := newBench(t, 2, nil)
+	for _, p := range []overlay.Peer{5, 6, 7, 8} {
+		for observer := overlay.Peer(2); observer < 5; observer++ {
+			b.accuse(observer, p, 1, 0)
+		}
+	}
+	b.wait(5*time.Second, others()...)
+	b.want(7, Down)
+	if b.seen(overlay.Partitioned) != 1 || b.seen(overlay.MemberDown) != 0 {
+		t.Errorf("%+v", b.events)
+	}
+	b.wait(12*time.Second, others()...)
+	if b.seen(overlay.MemberDown) != 4 {
+		t.Errorf("%+v", b.events)
+	}
+}
+
+func TestWhoWasDownIsTold(t *testing.T) {
+	b := newBench(t, 2, nil)
+	b.wait(30*time.Second, 2, 3, 4, 5, 6, 8, 9)
+	b.step(overlay.Input[Message]{Kind: overlay.InLinkUp, Peer: 7, Inc: 1})
+	b.want(7, Alive)
+	if b.said(Doubt) != 1 {
+		t.Errorf("%+v", b.out.Sends)
+	}
+}

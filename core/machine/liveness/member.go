@@ -1,0 +1,203 @@
+package liveness
+
+import (
+	"math"
+	"slices"
+
+	"github.com/barrelp2p/barrel/core/machine/overlay"
+)
+
+// records takes what nodes said of themselves, as others pass it on.
+func (m *Machine) records(msg *Message) {
+	for i := range msg.Entries[:min(len(msg.Entries), maxEntries)] {
+		e := &msg.Entries[i]
+		switch {
+		case e.Peer == overlay.Nobody:
+			m.stats.Strange++
+		case !e.Verified:
+			m.stats.Unverified++
+		case e.Inc > m.cfg.MaxInc:
+			m.stats.Future++
+		case m.isSelf(e.Peer):
+			m.ownPast(e)
+		case e.State == Alive:
+			m.alive(e)
+		case e.State == Left:
+			m.leftBy(e)
+		}
+	}
+}
+
+// ownPast: a word of this node that this node does not remember. If it is of this life,
+// the next one is higher; of a later life there must be a twin with the same key.
+func (m *Machine) ownPast(e *Entry) {
+	me := m.self()
+	if me.stamp(e.Inc, e.Ref) <= 0 {
+		return
+	}
+	m.stats.Twins++
+	if e.Inc == me.inc && e.Ref < math.MaxUint32 {
+		m.table.change(me, func() { me.ref = e.Ref + 1 })
+		m.announce(0)
+	}
+}
+
+// alive: the node itself says so.
+func (m *Machine) alive(e *Entry) {
+	r := m.table.find(e.Peer)
+	if r == nil {
+		m.admit(e)
+		return
+	}
+	order := r.stamp(e.Inc, e.Ref)
+	if order == 0 && r.proof == nil {
+		r.proof = e.Proof
+	}
+	if order <= 0 {
+		return
+	}
+	m.supersede(r, e.Inc)
+	m.table.change(r, func() { r.inc, r.ref, r.state = e.Inc, e.Ref, Alive })
+	r.proof, r.since, r.held, r.expired = e.Proof, m.now, false, false
+	m.rebase(r, e)
+	m.clear(r)
+	m.tell(r, 0)
+}
+
+// supersede ends an earlier life, for those who were told of it.
+func (m *Machine) supersede(r *record, inc uint64) {
+	if inc == r.inc {
+		return
+	}
+	if r.told == Alive || r.told == Suspect {
+		m.emit(overlay.MemberDown, r, overlay.Lost)
+	}
+	r.told, r.count, r.fell = Unknown, 0, longAgo
+}
+
+// rebase begins counting anew.
+func (m *Machine) rebase(r *record, e *Entry) {
+	r.count = max(r.count, e.Count)
+	r.first, r.base, r.moved = r.count, m.now-e.Age, m.now-e.Age
+}
+
+// admit takes in a member that was not known, unless it is of the past.
+func (m *Machine) admit(e *Entry) {
+	switch {
+	case m.marks.past(e.Peer, e.Inc, e.Ref):
+		m.stats.Stale++
+		return
+	case len(m.table.records) >= m.cfg.MaxMembers:
+		m.stats.Full++
+		return
+	case e.Age > m.patience():
+		m.stats.Stale++ // it would expire at once
+		return
+	}
+	r := m.table.add(record{peer: e.Peer, inc: e.Inc, ref: e.Ref, state: Alive, since: m.now, proof: e.Proof, doubted: longAgo, fell: longAgo})
+	m.marks.forget(e.Peer)
+	m.rebase(r, e)
+	m.tell(r, 0)
+}
+
+// leftBy: the node itself said good-bye.
+func (m *Machine) leftBy(e *Entry) {
+	r := m.table.find(e.Peer)
+	if r == nil || r.state == Left || r.stamp(e.Inc, e.Ref) < 0 {
+		return
+	}
+	m.supersede(r, e.Inc)
+	m.table.change(r, func() { r.inc, r.ref, r.state = e.Inc, e.Ref, Left })
+	r.proof, r.since, r.held = e.Proof, m.now, false
+	m.clear(r)
+	m.tell(r, overlay.Leaving)
+}
+
+// down: a suspicion ran out, or a counter stood still.
+func (m *Machine) down(r *record, expired bool) {
+	m.table.change(r, func() { r.state = Down })
+	r.since, r.fell, r.expired = m.now, m.now, expired
+	m.clear(r)
+	m.guardFall(r)
+	r.held = m.guard.holding && !expired
+	if !r.held {
+		m.tell(r, overlay.Silent)
+	}
+}
+
+// damped reports whether a member was down so lately that it may not be again: who
+// comes and goes must not have everybody move things every time.
+func (m *Machine) damped(r *record) bool { return m.now-r.fell < m.cfg.Damp }
+
+// tell emits the event of a state, unless that was told last.
+func (m *Machine) tell(r *record, why overlay.Reason) {
+	if r.told == r.state {
+		return
+	}
+	known := r.told != Unknown
+	r.told = r.state
+	switch r.state {
+	case Alive:
+		m.emit(overlay.MemberUp, r, why)
+	case Suspect:
+		m.emit(overlay.MemberSuspect, r, why)
+	case Down:
+		m.emit(overlay.MemberDown, r, why)
+	case Left:
+		if known {
+			m.emit(overlay.MemberLeft, r, why)
+		}
+	}
+}
+
+// scanTable looks at a part of the table per tick: counters that stand still, and
+// those who are gone for long. It returns how many steps are overdue.
+func (m *Machine) scanTable() int {
+	n := len(m.table.records)
+	patience := m.patience()
+	var gone []overlay.Peer
+	var late []Entry
+	if n <= scanPerTick {
+		m.scan = m.rng.IntN(n) // so that the same ones are not always the last
+	}
+	for range min(n, scanPerTick) {
+		m.scan = (m.scan + 1) % n
+		r := &m.table.records[m.scan]
+		switch {
+		case m.scan == 0:
+		case r.up() && m.now-r.moved > patience && !m.damped(r):
+			m.stats.Expired++
+			m.down(r, true)
+		case r.up() && m.now-r.moved > patience*2/3 && len(late) < maxLate:
+			late = append(late, Entry{Peer: r.peer, State: r.state, Inc: r.inc, Count: r.count})
+		case r.held && m.now-r.moved > patience:
+			r.held = false
+			m.tell(r, overlay.Silent)
+		case !r.up() && !r.held && m.now-r.since > m.cfg.Quarantine:
+			gone = append(gone, r.peer)
+		}
+	}
+	m.inquireLate(late)
+	m.forget(gone)
+	return len(late)
+}
+
+// inquireLate asks neighbours for steps that are overdue.
+func (m *Machine) inquireLate(late []Entry) {
+	if len(m.links) == 0 {
+		return
+	}
+	for chunk := range slices.Chunk(late, maxEntries) {
+		m.say(m.links[m.rng.IntN(len(m.links))].peer, Message{Kind: Stale, Entries: chunk})
+	}
+}
+
+// forget takes members off the list; their stamps stay for a while.
+func (m *Machine) forget(gone []overlay.Peer) {
+	for _, p := range gone {
+		r := m.table.find(p)
+		m.marks.put(m.now, p, r.inc, r.ref, m.cfg.MaxWatermarks)
+		m.table.remove(p)
+	}
+	m.marks.expire(m.now - m.cfg.Watermark)
+}
