@@ -126,15 +126,18 @@ func tryPage(t *testing.T, name string) {
 	dir := shortDir(t)
 	terminals := newTerminals(t, dir)
 	program := module{dir: dir}
+	untyped := false // what commands would have made is not there
 	for _, b := range blocks {
 		if wrong := b.wrong(); wrong != "" {
 			t.Errorf("line %d: %s", b.line, wrong)
 			continue
 		}
 		switch {
+		case untyped && b.kind == "yaml":
 		case b.kind == "yaml":
 			checkConfig(t, dir, b)
 		case testing.Short(): // what follows takes seconds
+			untyped = untyped || b.kind == "console"
 		case b.kind == "console":
 			terminals.run(t, b)
 		case b.kind == "go":

@@ -2,6 +2,7 @@ package plugintest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -32,7 +33,7 @@ func (s *station) leave() {
 }
 
 // settled waits until each of the stations is alive at its incarnation for all of
-// them, and a neighbour of the others.
+// them, and a neighbour of the others, and until they were told so.
 func (f *fabric) settled(all ...*station) {
 	f.Helper()
 	for _, s := range all {
@@ -41,8 +42,55 @@ func (f *fabric) settled(all ...*station) {
 				m := s.member(other)
 				return m.State == membership.Alive && m.Incarnation == other.inc && (s == other || m.Neighbour && s.near(other))
 			})
+			if s != other {
+				s.hears(other, membership.MemberUp)
+				s.hearsNear(other, true)
+			}
 		}
 	}
+}
+
+// sees waits until other, which was a neighbour and is no more, has this state for s,
+// and until s was told so.
+func (s *station) sees(other *station, want membership.State) {
+	s.f.Helper()
+	s.f.eventually(fmt.Sprintf("%s sees that %s is %s", s.node, other.node.Base(), want), func() bool { return s.state(other) == want })
+	s.f.eventually(fmt.Sprintf("%s has %s out of its active view", s.node, other.node), func() bool { return !s.near(other) })
+	told := membership.MemberDown
+	if want == membership.Left {
+		told = membership.MemberLeft
+	}
+	s.hears(other, told)
+	s.hearsNear(other, false)
+}
+
+// hears waits until this is what s was told last of that life. An event may come a
+// moment after Members shows what it is about.
+func (s *station) hears(other *station, want membership.EventType) {
+	s.f.Helper()
+	s.f.eventually(fmt.Sprintf("%s is told %q of %s last", s.node, want, other.node), func() bool {
+		last := membership.EventType("")
+		for _, e := range s.about(other) {
+			if e.Incarnation == other.inc {
+				last = e.Type
+			}
+		}
+		return last == want
+	})
+}
+
+// hearsNear is hears for the peer events of a node, of whatever life.
+func (s *station) hearsNear(other *station, want bool) {
+	s.f.Helper()
+	s.f.eventually(fmt.Sprintf("%s is told of %s last that it is a neighbour: %v", s.node, other.node, want), func() bool {
+		near := false
+		for _, e := range s.told() {
+			if e.Node == other.node && (e.Type == membership.PeerUp || e.Type == membership.PeerDown) {
+				near = e.Type == membership.PeerUp
+			}
+		}
+		return near == want
+	})
 }
 
 func (s *station) member(other *station) membership.Member {
@@ -119,7 +167,8 @@ func (s *station) expectLists(want ...*station) {
 	}
 }
 
-// expectOnce checks that each of these events was told exactly once.
+// expectOnce checks that each of these events was told exactly once. The caller has
+// seen the event of something later, so that none of these is still on its way.
 func (s *station) expectOnce(types ...membership.EventType) {
 	s.f.Helper()
 	for _, want := range types {
@@ -135,6 +184,8 @@ func (s *station) expectOnce(types ...membership.EventType) {
 	}
 }
 
+// expectNever checks that none of these events was told. The caller has seen the event
+// of something later, so that none of these is still on its way.
 func (s *station) expectNever(about *station, types ...membership.EventType) {
 	s.f.Helper()
 	for _, e := range s.about(about) {
@@ -145,7 +196,8 @@ func (s *station) expectNever(about *station, types ...membership.EventType) {
 }
 
 // expectOrder checks the whole history: peer events alternate; member events follow
-// the states of the contract and never go back to an earlier incarnation.
+// the states of the contract and never go back to an earlier incarnation. The caller has
+// waited for the events.
 func (s *station) expectOrder() {
 	s.f.Helper()
 	near := map[name.Node]bool{}

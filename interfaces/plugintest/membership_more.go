@@ -56,7 +56,7 @@ func membershipSticky(t T, h MembershipHarness) {
 	b.join(a)
 	f.settled(a, b)
 	b.leave()
-	f.eventually("a sees that b left", func() bool { return a.state(b) == membership.Left })
+	a.sees(b, membership.Left)
 	c := f.start("c")
 	if err := c.tryJoin(b.node); !errors.Is(err, membership.ErrLeft) {
 		t.Errorf("Join through a node that left: %v; want ErrLeft", err)
@@ -82,6 +82,8 @@ func membershipRestart(t T, h MembershipHarness) {
 	b2 := f.start("b")
 	b2.join(a)
 	f.settled(a, b2)
+	f.crash(b2)
+	a.sees(b2, membership.Down) // what was told of the first death was told before
 	var up uint64
 	for _, e := range a.about(b) {
 		switch {
@@ -114,12 +116,17 @@ func membershipPast(t T, h MembershipHarness) {
 		a.post(membership.Input{Kind: membership.LinkDown, Peer: old, Code: code})
 	}
 	c := f.start("c")
-	c.join(a) // when a answers, it has taken all of the above
+	c.join(a)
 	f.settled(a, c)
 	if got := a.about(b)[told:]; len(got) > 0 {
 		t.Errorf("the earlier life of b spoke, and a said %v", got)
 	}
 	f.settled(a, b2, c)
+	b2.leave()
+	a.sees(b2, membership.Left) // comes after all of the above
+	if got := a.about(b)[told:]; len(got) != 1 {
+		t.Errorf("the earlier life of b spoke: when b left, a said %v", got)
+	}
 }
 
 func membershipPeace(t T, h MembershipHarness) {
@@ -132,6 +139,10 @@ func membershipPeace(t T, h MembershipHarness) {
 		f.eventually("a new link after one closed as "+code.String(), func() bool { return f.linked(a, b) })
 		f.settled(a, b)
 	}
+	c := f.start("c")
+	c.join(a)
+	c.join(b)
+	f.settled(a, b, c) // what was told of the closed links was told before
 	for _, s := range []*station{a, b} {
 		for _, e := range s.told() {
 			if e.Type == membership.MemberSuspect || e.Type == membership.MemberDown || e.Type == membership.MemberLeft {
@@ -190,9 +201,8 @@ func membershipHostile(t T, h MembershipHarness) {
 	gone.join(a)
 	f.settled(a, b, gone)
 	gone.leave()
-	f.eventually("a and b see that one left", func() bool {
-		return a.state(gone) == membership.Left && b.state(gone) == membership.Left
-	})
+	a.sees(gone, membership.Left)
+	b.sees(gone, membership.Left)
 	if err := p.Connect(t.Context(), a.node, nil); err != nil {
 		t.Fatalf("a link to a: %v", err)
 	}
@@ -211,6 +221,7 @@ func membershipHostile(t T, h MembershipHarness) {
 	c := f.start("c")
 	c.join(a)
 	f.eventually("a, b and c whole", func() bool { return c.near(a) && a.near(b) && b.near(a) && a.state(c) == membership.Alive })
+	a.hears(c, membership.MemberUp)
 	if got := slices.Concat(a.about(b)[told:], a.about(gone)[toldGone:]); len(got) > 0 {
 		t.Errorf("another peer's frames made a say %v", got)
 	}

@@ -77,10 +77,15 @@ func (d *desk) emit(e membership.Event) {
 	d.events = append(d.events, string(e.Type)+" "+e.Node.Base())
 }
 
-func (d *desk) told() []string {
+// count is how often each event was told.
+func (d *desk) count() map[string]int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return slices.Clone(d.events)
+	n := map[string]int{}
+	for _, e := range d.events {
+		n[e]++
+	}
+	return n
 }
 
 func atDesk(t *testing.T) (membership.Plugin, *desk) {
@@ -121,15 +126,14 @@ func TestStartAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	joined(p, "here")
-	plugintest.Eventually(t, "the dead are down", func() bool { return p.Members()[0].State == membership.Down })
 	want := map[string]int{
 		"member up here": 1, "peer up here": 2, "peer down here": 1, "member suspect here": 0,
 		"member up dead": 1, "peer up dead": 1, "peer down dead": 1, "member suspect dead": 1, "member down dead": 1,
 	}
-	got := map[string]int{}
-	for _, e := range d.told() {
-		got[e]++
-	}
+	plugintest.Eventually(t, "the dead are down", func() bool {
+		return p.Members()[0].State == membership.Down && d.count()["member down dead"] > 0
+	})
+	got := d.count()
 	for event, n := range want {
 		if got[event] != n {
 			t.Errorf("%q told %d times, want %d", event, got[event], n)
