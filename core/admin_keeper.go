@@ -50,11 +50,14 @@ func RotateCertificate(ctx context.Context, cfg *config.Config, cat catalog.Cata
 	if err != nil {
 		return "", err
 	}
-	me, err := n.openSelf()
-	if err != nil {
+	if _, err := identity.Load(n.dataDir); err != nil {
+		return "", fmt.Errorf("%w: a certificate is replaced where a node has run: check --data-dir", err)
+	}
+	me := &self{}
+	defer func() { err = errors.Join(err, me.close()) }()
+	if err := me.reopen(n.dataDir, cfg.Auth); err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, me.close()) }()
 	l, err := n.makeParts(me)
 	if err != nil {
 		return "", err

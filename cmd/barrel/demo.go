@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,21 +31,27 @@ minute, needs nothing, uses 127.0.0.1 and a temporary folder only, and cleans up
 }
 
 func (a *app) demo(ctx context.Context) error {
+	survivePipe()
 	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
 	defer cancel()
 	s, err := a.newStage(ctx)
 	if err != nil {
 		return err
 	}
+	s.quit = cancel
 	err = s.play(ctx)
-	if err != nil {
+	if err != nil && !errors.Is(err, context.Canceled) {
 		s.showLogs()
 	}
 	s.clear()
-	switch {
-	case err == nil:
+	if err == nil {
 		s.say("")
 		s.say("%s in %s. Now your own: barrel run, and barrel config defaults.", s.paint.good("Done"), short(time.Since(s.begun)))
+	}
+	switch {
+	case s.deaf != nil:
+		return fmt.Errorf("demo: %w: interrupted; everything it started is stopped", s.deaf)
+	case err == nil:
 		return nil
 	case errors.Is(err, context.Canceled):
 		return errors.New("demo: interrupted; everything it started is stopped")
@@ -63,6 +71,8 @@ type stage struct {
 	nodes []*actor
 	crew  []*child // processes that are no nodes
 	acts  int
+	quit  context.CancelFunc // ends the play
+	deaf  error              // why nobody hears it any more
 }
 
 // actor is one node of the demo.
@@ -123,6 +133,9 @@ func (s *stage) play(ctx context.Context) error {
 		if err := act(ctx); err != nil {
 			return err
 		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -160,9 +173,20 @@ func (s *stage) showLogs() {
 	}
 }
 
+// say prints a line. If nobody reads any more, the play ends as by an interrupt.
 func (s *stage) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(s.app.stdout, format+"\n", args...)
+	if s.deaf != nil {
+		return
+	}
+	if _, s.deaf = fmt.Fprintf(s.app.stdout, format+"\n", args...); s.deaf != nil {
+		s.quit()
+	}
 }
+
+// survivePipe turns writing to a pipe that nobody reads from the end of the process
+// into an error, so that there is time to clean up. It is not undone, as the process
+// ends soon; and it is no signal.Ignore, which the nodes would inherit.
+func survivePipe() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 // title begins an act.
 func (s *stage) title(text string) {

@@ -40,8 +40,8 @@ func (s *stage) start(ctx context.Context, node string, sets ...string) (*actor,
 	for _, set := range sets {
 		args = append(args, "--set", set)
 	}
-	var err error
-	if n.child, err = startChild(s.exe, s.env, args...); err != nil {
+	n.child = newChild(s.exe, s.env, args...)
+	if err := n.startTied(); err != nil {
 		return nil, fmt.Errorf("node %s: %w", node, err)
 	}
 	s.nodes = append(s.nodes, n)
@@ -110,8 +110,8 @@ func (s *stage) actCall(ctx context.Context) error {
 	a, b := s.node("a"), s.node("b")
 	args := []string{"register", "shout", "--exec", "tr a-z A-Z"}
 	s.prompt(b, append(args, "&"))
-	holder, err := startChild(s.exe, s.envFor(b), args...)
-	if err != nil {
+	holder := newChild(s.exe, s.envFor(b), args...) // it ends with its node
+	if err := holder.start(); err != nil {
 		return err
 	}
 	s.crew = append(s.crew, holder)

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,25 +28,52 @@ type child struct {
 	log  *tailBuffer
 	done chan struct{} // closed when it has ended; then err is set
 	err  error
+
+	lifeline *os.File // the end whose closing stops a tied process; nil if it is not tied
 }
 
-// startChild starts a process in a group of its own, so that an interrupt from the
+// newChild makes a process in a group of its own, so that an interrupt from the
 // terminal reaches the demo only, which then decides the order.
-func startChild(exe string, env []string, args ...string) (*child, error) {
+func newChild(exe string, env []string, args ...string) *child {
 	c := &child{
 		cmd: exec.CommandContext(context.Background(), exe, args...), // stopped in order, not by a context
 		out: newFirstLine(), log: &tailBuffer{limit: demoLogTail}, done: make(chan struct{}),
 	}
 	c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = env, c.out, c.log
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return c
+}
+
+func (c *child) start() error {
 	if err := c.cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
 	go func() {
 		defer close(c.done)
 		c.err = c.cmd.Wait()
+		if c.lifeline != nil {
+			c.lifeline.Close()
+		}
 	}()
-	return c, nil
+	return nil
+}
+
+// startTied starts a process, a node, that stops when this one ends, however it ends.
+// Each has a pipe of its own: nodes that share one would share its blocking mode.
+func (c *child) startTied() error {
+	theirs, ours, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer theirs.Close()
+	c.lifeline = ours
+	c.cmd.ExtraFiles = []*os.File{theirs} // theirs is file 3
+	c.cmd.Env = append(slices.Clone(c.cmd.Env), lifelineVariable+"=3")
+	if err := c.start(); err != nil {
+		ours.Close()
+		return err
+	}
+	return nil
 }
 
 // line waits for the first line that the process prints.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -78,7 +79,12 @@ func (a *app) rotateCertificate(ctx context.Context, dataDir string) (admin.Rota
 	return a.deps.rotate(ctx, cfg)
 }
 
+// rotateIdentity refuses a folder without keys, before it makes anything there: the
+// path is a wrong one more often than not.
 func rotateIdentity(dataDir string) (admin.Rotation, error) {
+	if _, err := identity.Load(dataDir); errors.Is(err, identity.ErrNoIdentity) {
+		return admin.Rotation{}, fmt.Errorf("%w; or name the data folder of the node with --data-dir", err)
+	}
 	lock, err := identity.Lock(dataDir)
 	if err != nil {
 		return admin.Rotation{}, err

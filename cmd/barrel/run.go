@@ -17,8 +17,13 @@ import (
 	"github.com/barrelp2p/barrel/core/config"
 )
 
-// drain is how long stopping may take beyond node.leave_timeout.
-const drain = 5 * time.Second
+const (
+	// drain is how long stopping may take beyond node.leave_timeout.
+	drain = 5 * time.Second
+	// oneSignal is how long after a first signal another one is taken for the same: timeout
+	// and others send one to the process and one to its group.
+	oneSignal = 500 * time.Millisecond
+)
 
 func (a *app) runCommand() *cobra.Command {
 	var src *config.Sources
@@ -29,7 +34,7 @@ func (a *app) runCommand() *cobra.Command {
 plugin defaults, then the file, then the environment (BARREL_TRANSPORT__QUIC__LISTEN), then flags.
 
 Logs go to stderr; "ready NAME ADDR" is printed on stdout once the node accepts peers. SIGTERM and
-SIGINT leave the cluster and stop (a second one stops at once); SIGHUP reads the configuration again.`,
+SIGINT leave the cluster and stop (another one, half a second later, stops at once); SIGHUP reads the configuration again.`,
 		Args: positional("run"),
 		RunE: func(*cobra.Command, []string) error {
 			a.began = true
@@ -48,6 +53,11 @@ func (a *app) runNode(src config.Sources) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
+	release, err := a.holdLifeline(signals)
+	if err != nil {
+		return err
+	}
+	defer release()
 
 	log := a.logger(cfg.Log)
 	metrics, err := newMetrics(cfg.Telemetry.Prometheus, log)
@@ -97,6 +107,7 @@ type runner struct {
 	log      *slog.Logger
 	signals  <-chan os.Signal
 	patience time.Duration // for stopping
+	asked    time.Time     // when a signal asked to stop
 }
 
 func (r *runner) run() error {
@@ -117,6 +128,7 @@ func (r *runner) run() error {
 			}
 			cancel()
 			if err := <-started; err == nil {
+				r.asked = time.Now()
 				return r.stop()
 			}
 			return nil
@@ -137,6 +149,7 @@ func (r *runner) serve() error {
 			return errors.Join(err, r.stop())
 		case s := <-r.signals:
 			if s != syscall.SIGHUP {
+				r.asked = time.Now()
 				r.log.Info("stopping", "signal", s.String())
 				return r.stop()
 			}
@@ -156,7 +169,7 @@ func (r *runner) stop() error {
 		case err := <-stopped:
 			return err
 		case s := <-r.signals:
-			if s != syscall.SIGHUP {
+			if s != syscall.SIGHUP && time.Since(r.asked) > oneSignal {
 				return fmt.Errorf("stopped at once by a second signal (%s): peers see a failure", s)
 			}
 		}

@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/barrelp2p/barrel/core/identity"
 )
 
 // TestScripts runs the program as users do: real processes, in testdata/script.
@@ -26,10 +30,11 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":  exits,
-			"hangup": hangup,
-			"mode":   mode,
-			"size":   fileSize,
+			"exits":    exits,
+			"hangup":   hangup,
+			"mode":     mode,
+			"released": released,
+			"size":     fileSize,
 		},
 	})
 }
@@ -61,6 +66,32 @@ func hangup(ts *testscript.TestScript, neg bool, args []string) {
 	pid, err := strconv.Atoi(strings.TrimSpace(ts.ReadFile(args[0])))
 	ts.Check(err)
 	ts.Check(syscall.Kill(pid, syscall.SIGHUP))
+}
+
+// released PATTERN waits until the nodes of some data folders have ended, which is when
+// the system takes their locks away. A process that nobody buries still has its id.
+func released(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: released PATTERN")
+	}
+	locks, err := filepath.Glob(filepath.Join(args[0], "run", "lock"))
+	ts.Check(err)
+	if len(locks) == 0 {
+		ts.Fatalf("%s: no data folders", args[0])
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for _, path := range locks {
+		dataDir := filepath.Dir(filepath.Dir(path))
+		lock, err := identity.Lock(dataDir)
+		for errors.Is(err, identity.ErrInUse) && time.Now().Before(deadline) {
+			<-tick.C
+			lock, err = identity.Lock(dataDir)
+		}
+		ts.Check(err)
+		ts.Check(lock.Release())
+	}
 }
 
 // mode PATH MODE checks the permissions of a file.

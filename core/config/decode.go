@@ -28,12 +28,11 @@ func (d *decoder) decode() {
 // take adds the problems of a section, whose paths start below it.
 func (d *decoder) take(section string, found []plugin.Problem) {
 	for _, p := range found {
-		d.problems = append(d.problems, Problem{
-			Origin: d.config.merged.find(settings.Join(section, settings.Place(p))),
-			Path:   settings.Join(section, p.Path),
-			Text:   p.Text,
-			Hint:   d.elsewhere(p),
-		})
+		origin, hint := d.config.merged.find(settings.Join(section, settings.Place(p))), d.elsewhere(p)
+		if !origin.quotable() {
+			hint = strings.TrimSuffix(hint, ", without quotes")
+		}
+		d.problems = append(d.problems, Problem{Origin: origin, Path: settings.Join(section, p.Path), Text: p.Text, Hint: hint})
 	}
 }
 

@@ -72,13 +72,34 @@ func (l *layer) parse(text []byte) {
 		l.add(l.at(newLines(text).position(at)), "", "not UTF-8 text", "save it as UTF-8")
 		return
 	}
-	switch ext := strings.ToLower(filepath.Ext(l.origin.Name)); ext {
+	switch extension(l.origin.Name) {
 	case ".json":
 		l.parseJSON(text)
 	case ".toml":
 		l.parseTOML(text)
 	default:
 		l.parseYAML(text)
+	}
+}
+
+func extension(file string) string { return strings.ToLower(filepath.Ext(file)) }
+
+// isYAML is true for all that is not one of the other formats.
+func isYAML(file string) bool { return extension(file) != ".json" && extension(file) != ".toml" }
+
+// suspectExtension adds to the problems of a file that made no sense that it may not
+// be the YAML for which its extension made us take it.
+func (l *layer) suspectExtension() {
+	ext := extension(l.origin.Name)
+	if ext == ".yaml" || ext == ".yml" || ext == "" || len(l.values) > 0 {
+		return
+	}
+	for i := range l.problems {
+		hint := fmt.Sprintf("a file %s is read as YAML; JSON and TOML need the extension .json or .toml", ext)
+		if old := l.problems[i].Hint; old != "" {
+			hint = old + "; " + hint
+		}
+		l.problems[i].Hint = hint
 	}
 }
 

@@ -22,10 +22,21 @@ func readFlags(src Sources, root settings.Field) *layer {
 		l.put([]string{"node", "data_dir"}, settings.Text(src.DataDir), Origin{Layer: LayerFlag, Name: "--data-dir"})
 	}
 	if len(src.Join) > 0 {
-		nodes := settings.Text(strings.Join(src.Join, ","))
-		l.put([]string{"bootstrap", "contact_nodes"}, nodes, Origin{Layer: LayerFlag, Name: "--join"})
+		l.join(src.Join)
 	}
 	return l
+}
+
+// join is the flag --join. Next to a --set of the same list one of the two would be
+// lost, and nobody could tell which.
+func (l *layer) join(nodes []string) {
+	o := Origin{Layer: LayerFlag, Name: "--join"}
+	section, _ := l.values["bootstrap"].(map[string]any)
+	if _, set := section["contact_nodes"]; set {
+		l.add(o, "bootstrap.contact_nodes", "is set by --set too", "keep one of the two; --join may be repeated")
+		return
+	}
+	l.put([]string{"bootstrap", "contact_nodes"}, settings.Text(strings.Join(nodes, ",")), o)
 }
 
 // set reads one key=value.

@@ -86,6 +86,9 @@ n.json:3:5: links: unknown key "swep"; did you mean "sweep"?`},
 		{"n.yaml", "node: {cluster: \"a\nb\"}\nlinks: {x: [}\n", `n.yaml:3:13: no YAML: `},
 		{"n.yaml", "node:\n  cluster: \xff\n", `n.yaml:2:12: not UTF-8 text; save it as UTF-8`},
 		{"n.yaml", "\"a\\x1fb\": {}\n", `n.yaml:1:1: the key "a\x1fb" has a control character`},
+		{"n.json", `{"auth": {"enabled": "yes"}}`, `n.json:1:11: auth.enabled: wants true or false, got the text "yes"; write true, without quotes`},
+		{"n.ini", "[node]\ncluster = a\n", `n.ini:2:1: no YAML: did not find expected <document start>; look for a missing bracket, quote or comma, or a wrong indent, here or just above; a file .ini is read as YAML; JSON and TOML need the extension .json or .toml`},
+		{"n.conf", "cluster = a\n", `n.conf:1:1: the file has no sections; start with a section, as node: {name: a@10.0.0.1}; a file .conf is read as YAML; JSON and TOML need the extension .json or .toml`},
 		{"n.yaml", "node: {cluster: \x01}\n", `n.yaml: no YAML: control characters are not allowed`},
 	}
 	for _, c := range cases {

@@ -103,6 +103,17 @@ discovery:
 	}
 }
 
+func TestJoinNextToASetOfTheSameList(t *testing.T) {
+	for _, set := range []string{"bootstrap.contact_nodes=a@10.0.0.1", "bootstrap={contact_nodes: [a@10.0.0.1]}"} {
+		_, err := load(Sources{Sets: []string{set}, Join: []string{"b@10.0.0.2"}}, parsed("node.yaml", ""), testSlots())
+		want := `flag --join: bootstrap.contact_nodes: is set by --set too; keep one of the two; --join may be repeated`
+		if err == nil || err.Error() != want {
+			t.Errorf("%s\n got %v\nwant %s", set, err, want)
+		}
+	}
+	mustLoad(t, Sources{Sets: []string{"bootstrap.retry=9s"}, Join: []string{"b@10.0.0.2"}}, "node.yaml", "")
+}
+
 // A problem with an item points to the layer that the list came from in the end.
 func TestPlaceOfAReplacedList(t *testing.T) {
 	file := "bootstrap:\n  contact_nodes:\n    - good@10.0.0.1\n    - alsogood@10.0.0.1\n"
@@ -139,7 +150,7 @@ func TestEnvironmentNames(t *testing.T) {
 		{"BARREL_NODE____NAME=a@b", `environment BARREL_NODE____NAME: an empty level in the name; write two underscores between levels, as BARREL_NODE__NAME`},
 		{"BARREL_DISCOVERY=static", `environment BARREL_DISCOVERY: discovery: wants a section, got text; write {key: value}, or set one of its keys: use, static, file, dns`},
 		{"BARREL_DISCOVERY={use: static", `environment BARREL_DISCOVERY: discovery: cannot be read: did not find expected ',' or '}'; write {key: value}`},
-		{"BARREL_AUTH__ENABLED=yes", `environment BARREL_AUTH__ENABLED: auth.enabled: wants true or false, got the text "yes"; write true, without quotes`},
+		{"BARREL_AUTH__ENABLED=yes", `environment BARREL_AUTH__ENABLED: auth.enabled: wants true or false, got the text "yes"; write true`},
 		{"BARREL_DISCOVERY__USE=[static, dns", `environment BARREL_DISCOVERY__USE: discovery.use: the list has no closing bracket; write a,b or [a, b]`},
 		{"BARREL_NODE__NAME__X=a", `environment BARREL_NODE__NAME__X: node.name: wants a node, got a section`},
 		{"BARREL_TRANSPORT__QUIC__CERT_DAYS=many", `environment BARREL_TRANSPORT__QUIC__CERT_DAYS: transport.quic.cert_days: wants a whole number, got the text "many"`},

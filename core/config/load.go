@@ -15,7 +15,8 @@ type Sources struct {
 	Environ []string // KEY=value, as os.Environ gives it
 	Sets    []string // key=value, one for each --set
 
-	// Flags of their own; empty: not given. They win over Sets.
+	// Flags of their own; empty: not given. They win over Sets, but a Join and a set of
+	// the same list are a problem.
 	Name    string   // node.name
 	Listen  string   // listen of the transport in use
 	DataDir string   // node.data_dir

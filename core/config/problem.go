@@ -28,6 +28,16 @@ type Origin struct {
 	Column int    // in the line, from 1; 0 if unknown
 
 	section bool // the key only leads to others
+	quoted  bool // the value stands in quotes
+}
+
+// quotable is true where quotes around a value may be what is wrong with it. In a
+// variable or a flag they never are, and in YAML text needs none.
+func (o Origin) quotable() bool {
+	if o.Layer != LayerFile {
+		return false
+	}
+	return o.quoted || !isYAML(o.Name)
 }
 
 // String is `default`, `node.yaml:4:5`, `environment BARREL_X__Y` or `flag --set x.y`.

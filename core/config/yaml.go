@@ -18,6 +18,7 @@ func (l *layer) parseYAML(text []byte) {
 	root, err := yamlRoot(text)
 	if err != nil {
 		l.yamlTrouble(text, err)
+		l.suspectExtension()
 		return
 	}
 	if root == nil {
@@ -31,6 +32,7 @@ func (l *layer) parseYAML(text []byte) {
 	default:
 		l.notSections(l.at(root.Line, root.Column))
 	}
+	l.suspectExtension()
 }
 
 var errSecondDocument = errors.New("a second document starts here")
@@ -185,6 +187,7 @@ func (r *yamlReader) keyed(m map[string]any, path string, key, value *yaml.Node)
 	below := settings.Join(path, key.Value)
 	place := r.at(key.Line, key.Column)
 	place.section = value.Kind == yaml.MappingNode || value.Kind == yaml.AliasNode && value.Alias.Kind == yaml.MappingNode
+	place.quoted = value.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0
 	if _, marked := r.origins[below]; !marked {
 		r.origins[below] = place
 	}

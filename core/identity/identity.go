@@ -57,13 +57,28 @@ func open(dataDir string, d disk) (*Identity, error) {
 	if _, err := safefile.EnsureDir(id.keys.dir, secretDir); err != nil {
 		return nil, err
 	}
-	if _, err := safefile.Sweep(id.keys.dir, id.now()); err != nil {
+	if err := id.sweep(); err != nil {
 		return nil, err
 	}
 	if err := id.loadOrCreate(); err != nil {
 		return nil, err
 	}
 	return id, nil
+}
+
+// sweep removes what crashed writers left: in a backup folder that is an old private
+// key under a name that nobody would look for.
+func (id *Identity) sweep() error {
+	backups, err := backupDirs(id.keys)
+	if err != nil {
+		return err
+	}
+	for _, dir := range append(backups, id.keys.dir) {
+		if _, err := safefile.Sweep(dir, id.now()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (id *Identity) loadOrCreate() error {

@@ -29,7 +29,7 @@ func (e *InUseError) Error() string {
 	if e.PID != 0 {
 		holder = fmt.Sprintf("by process %d", e.PID)
 	}
-	return fmt.Sprintf("%s: %v %s: stop that node, or give this one a data folder of its own (--data-dir)", e.File, ErrInUse, holder)
+	return fmt.Sprintf("%s: %v %s: stop that node, or give this one a data folder and a name of its own (--data-dir and --name)", e.File, ErrInUse, holder)
 }
 
 // Is makes the error test as ErrInUse.

@@ -71,6 +71,30 @@ func TestBackupsOfOneMomentDoNotCollide(t *testing.T) {
 	}
 }
 
+// A crash in the middle of a backup leaves the old private key in a temporary file.
+func TestOpenSweepsBackups(t *testing.T) {
+	dataDir := t.TempDir()
+	rotation, err := mustOpen(t, dataDir).Rotate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(rotation.Backup, ".safefile-ABCDEFGHIJKLMNOPQRSTUVWXYZ.tmp")
+	if err := os.WriteFile(left, bytes.Repeat([]byte{1}, 32), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-time.Second)
+	if err := os.Chtimes(left, old, old); err != nil {
+		t.Fatal(err)
+	}
+	mustOpen(t, dataDir)
+	if _, err := os.Stat(left); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is still there: %v", left, err)
+	}
+	if len(readFile(t, filepath.Join(rotation.Backup, "node.key"))) != 32 {
+		t.Error("the backup is gone")
+	}
+}
+
 func TestSigningGoesOnDuringRotation(t *testing.T) {
 	id := mustOpen(t, t.TempDir())
 	stop := make(chan struct{})

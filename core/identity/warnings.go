@@ -43,15 +43,24 @@ func checkAll(mode fs.FileMode, paths ...string) ([]safefile.Loose, error) {
 }
 
 func oldPrivates(keys layout) ([]string, error) {
+	paths, err := backupDirs(keys)
+	for i, dir := range paths {
+		paths[i] = filepath.Join(dir, "node.key")
+	}
+	return paths, err
+}
+
+// backupDirs lists the folders that rotations made; none if there was no rotation.
+func backupDirs(keys layout) ([]string, error) {
 	entries, err := os.ReadDir(keys.backups())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	paths := make([]string, 0, len(entries))
+	dirs := make([]string, 0, len(entries))
 	for _, entry := range entries {
 		if entry.IsDir() {
-			paths = append(paths, filepath.Join(keys.backups(), entry.Name(), "node.key"))
+			dirs = append(dirs, filepath.Join(keys.backups(), entry.Name()))
 		}
 	}
-	return paths, nil
+	return dirs, nil
 }
