@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
 )
@@ -44,13 +45,17 @@ func get(t *testing.T, socket, path, accept string) string {
 }
 
 func TestEventStreamForms(t *testing.T) {
-	node, _, client := startServer(t, quiet())
 	e := Event{Kind: "member", Type: "up", Node: nodeNamed("b")}
 	for accept, want := range map[string]string{
 		"":        "event: member\ndata: {",
 		typeLines: `{"kind":"member"`,
 	} {
+		// A server each: a reader that has gone may still take the next one's event.
+		node, _, client := startServer(t, quiet())
 		conn := dial(t, client.Socket())
+		if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
 		_, _ = fmt.Fprintf(conn, "GET /v1/events HTTP/1.1\r\nHost: barrel\r\nAccept: %s\r\n\r\n", accept)
 		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
