@@ -44,10 +44,10 @@ func (l *Links) shake(ctx context.Context, t transport.Conn, target dialTarget, 
 	result, err := s.guarded(ctx)
 	if err != nil {
 		s.learn()
-		s.refuse(err)
 		if ctx.Err() == nil || target.dialed() {
-			l.cfg.Observer.Refused(s.peer, target.dialed(), err)
+			l.cfg.Observer.Refused(s.peer, target.dialed(), err) // before the peer knows
 		}
+		s.refuse(err)
 		return nil, err
 	}
 	peer := s.known(result.Peer)
