@@ -27,10 +27,27 @@ func (p *Processes) Drain(ctx context.Context) error {
 	return nil
 }
 
-func (p *Processes) drained() bool {
-	if p.pending.Load() > 0 {
-		return false
+// flushTime is for how long a stop waits for a peer that reads slowly.
+const flushTime = 50 * time.Millisecond
+
+// flush waits until what was queued for other nodes has been written.
+func (p *Processes) flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, flushTime)
+	defer cancel()
+	ticker := time.NewTicker(drainStep)
+	defer ticker.Stop()
+	for !p.flushed() {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
 	}
+}
+
+func (p *Processes) drained() bool { return p.pending.Load() <= 0 && p.flushed() }
+
+func (p *Processes) flushed() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, o := range p.outlets {

@@ -111,6 +111,7 @@ func (p *Processes) Stop(ctx context.Context) error {
 		case <-grace.Done():
 		}
 	}
+	p.flush(grace)
 	p.sealed.Store(true)
 	err := p.cfg.Tasks.Stop(ctx)
 	p.breakOff()
