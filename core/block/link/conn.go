@@ -31,12 +31,15 @@ type conn struct {
 	open        atomic.Int32  // all open streams, pooled ones too
 	buried      atomic.Bool   // of an earlier life of the peer: nothing more is delivered
 	peerDrained atomic.Bool   // the peer has no stream here any more and opens none
+	beating     atomic.Bool   // a heartbeat is being sent
 	farewell    atomic.Pointer[transport.CloseError]
 
 	// Guarded by links.mu.
 	moved     chan struct{} // closed: no new streams here
 	retiring  bool          // another connection won
 	retreated bool          // agreed to be closed as idle
+
+	vigil vigil // the watch's
 
 	pingMu sync.Mutex
 	pings  map[uint64]chan struct{}
@@ -47,9 +50,8 @@ func newConn(l *Links, t transport.Conn, control transport.Stream, peer Peer, di
 	c := &conn{
 		links: l, t: t, control: control, peer: peer, dialed: dialed, epoch: epoch, opened: time.Now(),
 		joined: make(chan struct{}), gone: make(chan struct{}), moved: make(chan struct{}),
-		pings: map[uint64]chan struct{}{},
 	}
-	c.out.wake = make(chan struct{}, 1)
+	c.out.write = func() bool { return c.start(c.writeControl) }
 	c.touch()
 	return c
 }
@@ -112,23 +114,27 @@ func (c *conn) start(run func(context.Context)) bool {
 	})
 }
 
-// run starts the goroutines of the connection. The first one sees to its end; without
-// it there is no connection.
+// run starts the two goroutines that a connection always has. The first one sees to its
+// end; without it there is no connection. A third writes while there is something to
+// write.
 func (c *conn) run() bool {
 	if !c.start(c.readControl) {
 		return false
 	}
-	if !(c.start(c.writeControl) && c.start(c.acceptStreams) && c.start(c.watch) && c.start(c.readDatagrams)) {
+	if !c.start(c.acceptStreams) {
 		c.end(transport.CloseStopping, "node stops")
 	}
 	return true
 }
 
+// controlBuffer is for a handful of usual frames; larger ones are read past it.
+const controlBuffer = 4 << 10
+
 // readControl delivers the control frames in order. It is the last to see the
 // connection and reports its end.
 func (c *conn) readControl(ctx context.Context) {
 	defer c.finish()
-	r := bufio.NewReaderSize(c.control, 16<<10)
+	r := bufio.NewReaderSize(c.control, controlBuffer)
 	for {
 		channel, body, err := readFrame(r)
 		if err == nil {
@@ -176,12 +182,14 @@ func (c *conn) deliver(channel Channel, body []byte) error {
 	return nil
 }
 
-// writeControl writes queued frames in batches: it flushes when nothing more waits.
+// writeControl writes the frames that are queued, and ends when nothing more waits.
 func (c *conn) writeControl(ctx context.Context) {
-	w := bufio.NewWriterSize(c.control, 16<<10)
 	for {
 		frames, last := c.out.take()
-		if err := writeBatch(w, frames); err != nil {
+		if len(frames) == 0 && !last {
+			return
+		}
+		if err := c.writeBatch(frames); err != nil {
 			c.broken(err)
 			return
 		}
@@ -189,15 +197,16 @@ func (c *conn) writeControl(ctx context.Context) {
 			c.awaitClosed(ctx)
 			return
 		}
-		select {
-		case <-c.out.wake:
-		case <-c.t.Context().Done():
-			return
-		}
 	}
 }
 
-func writeBatch(w *bufio.Writer, frames [][]byte) error {
+// writeBatch writes frames in as few pieces as there are: one, mostly.
+func (c *conn) writeBatch(frames [][]byte) error {
+	if len(frames) == 1 {
+		_, err := c.control.Write(frames[0])
+		return err
+	}
+	w := bufio.NewWriterSize(c.control, controlBuffer)
 	for _, frame := range frames {
 		if _, err := w.Write(frame); err != nil {
 			return err

@@ -90,6 +90,9 @@ func (c *conn) ping(ctx context.Context, limit int, ordered bool) (time.Duration
 func (c *conn) expectPong(done chan struct{}) uint64 {
 	c.pingMu.Lock()
 	defer c.pingMu.Unlock()
+	if c.pings == nil {
+		c.pings = map[uint64]chan struct{}{}
+	}
 	c.pingID++
 	c.pings[c.pingID] = done
 	return c.pingID

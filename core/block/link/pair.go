@@ -140,6 +140,7 @@ func (l *Links) admitTo(p *peer, c *conn) {
 	p.dialed(nil)
 	p.land()
 	close(c.joined)
+	c.awake()
 	if len(p.conns) > maxConns {
 		p.oldest().end(transport.CloseDuplicate, "too many connections of one pair")
 	}
