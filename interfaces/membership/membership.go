@@ -178,5 +178,9 @@ type Network interface {
 	// Hold keeps the link to node from being collected as idle, or lets it go again.
 	Hold(node name.Node, hold bool)
 	// Disconnect closes the link to node, if there is one, after what was sent before.
+	// With CloseDropped or CloseIdle it only lets the link go, and the hold on it: the
+	// host closes it, with CloseIdle, once nobody else has used it for a moment and the
+	// peer does not need it either, and keeps it while somebody does. LinkDown tells
+	// when it is closed; until then the link is up and frames pass.
 	Disconnect(node name.Node, code transport.CloseCode, reason string)
 }

@@ -26,7 +26,8 @@ type conn struct {
 	out         outbox
 	joined      chan struct{} // closed: the observer has heard of the peer
 	gone        chan struct{} // closed: everything of this connection has ended
-	used        atomic.Int64  // unix nanoseconds of the last application byte
+	used        atomic.Int64  // when the last byte other than upkeep passed, since opened
+	wanted      atomic.Int64  // the same without the frames of membership
 	inUse       atomic.Int32  // open streams that keep the link from being idle
 	open        atomic.Int32  // all open streams, pooled ones too
 	buried      atomic.Bool   // of an earlier life of the peer: nothing more is delivered
@@ -57,9 +58,26 @@ func newConn(l *Links, t transport.Conn, control transport.Stream, peer Peer, di
 }
 
 // touch notes that the link was used for something other than its own upkeep.
-func (c *conn) touch() { c.used.Store(time.Now().UnixNano()) }
+func (c *conn) touch() {
+	c.want()
+	c.used.Store(c.wanted.Load())
+}
 
-func (c *conn) idle() time.Duration { return time.Since(time.Unix(0, c.used.Load())) }
+// touchFor is touch by a frame. Membership has other means to say that it needs a link.
+func (c *conn) touchFor(channel Channel) {
+	if channel == Membership {
+		c.used.Store(int64(time.Since(c.opened)))
+		return
+	}
+	c.touch()
+}
+
+// want notes that somebody is about to use the link.
+func (c *conn) want() { c.wanted.Store(int64(time.Since(c.opened))) }
+
+func (c *conn) lastWanted() time.Time { return c.opened.Add(time.Duration(c.wanted.Load())) }
+
+func (c *conn) idle() time.Duration { return time.Since(c.opened) - time.Duration(c.used.Load()) }
 
 // dialer is the node that dialed this connection.
 func (c *conn) dialer() name.Node {
@@ -177,7 +195,7 @@ func (c *conn) deliver(channel Channel, body []byte) error {
 	if handle == nil || c.buried.Load() {
 		return nil // a later version's channel, or a dead life's word
 	}
-	c.touch()
+	c.touchFor(channel)
 	handle(c.peer, body)
 	return nil
 }

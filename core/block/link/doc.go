@@ -49,4 +49,6 @@
 // An end that has not used a link for long asks whether it may be closed. If the peer
 // does not need it either it stops using it and agrees, and the first end closes it,
 // unless it has begun to use it meanwhile. So nothing that is sent is ever lost to it.
+// Links that membership made for a moment and has released are closed the same way, but
+// soon; a user of such a link keeps it.
 package link

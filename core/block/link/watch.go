@@ -52,6 +52,9 @@ func (l *Links) watchLoop(ctx context.Context) {
 				c.beat(now)
 			}
 		}
+		for _, c := range l.surplusNow(now) {
+			_ = c.upkeep([]byte{ownSurplus}, outboxSize) // a busy outbox: later
+		}
 	}
 }
 
