@@ -9,9 +9,9 @@ import (
 )
 
 // What nodes may cost on real QUIC while nothing happens. quic-go runs two goroutines
-// for each connection, and this program two.
+// for each connection, links two, and broadcasts two for each neighbour.
 const (
-	mostPerLinkEnd = 4       // goroutines
+	mostPerLinkEnd = 6       // goroutines
 	mostPerNode    = 60      // goroutines, with five neighbours
 	mostMemory     = 3 << 19 // bytes of heap and stacks, of such a node
 )

@@ -12,10 +12,10 @@ import (
 	membershipfull "github.com/barrelp2p/barrel/plugins/membership-full"
 )
 
-// insider is a node whose network for membership the test has in hand.
+// insider is a node whose environment for membership the test has in hand.
 type insider struct {
 	*core.Node
-	network membership.Network
+	env membership.Env
 }
 
 func (l *lab) insider(node string) *insider {
@@ -23,7 +23,7 @@ func (l *lab) insider(node string) *insider {
 	in := &insider{}
 	build := givenBy[membership.Plugin, membership.Env](membershipfull.Factory())
 	in.Node = l.run(l.make(l.load(node, l.t.TempDir()), core.WithMembership("full", func(env membership.Env) (membership.Plugin, error) {
-		in.network = env.Network
+		in.env = env
 		return build(env)
 	})))
 	return in
@@ -31,8 +31,11 @@ func (l *lab) insider(node string) *insider {
 
 // part is two memberships that let their link go.
 func part(a, b *insider) {
-	a.network.Disconnect(b.Name(), transport.CloseDropped, "no room for it")
-	b.network.Disconnect(a.Name(), transport.CloseDropped, "no room for it")
+	for _, ends := range [][2]*insider{{a, b}, {b, a}} {
+		env, node := ends[0].env, ends[1].Name()
+		env.Emit(membership.Event{Type: membership.PeerDown, Node: node, Reason: "no room for it"})
+		env.Network.Disconnect(node, transport.CloseDropped, "no room for it")
+	}
 }
 
 // What membership lets go is closed soon, unless somebody else is using it.
@@ -93,7 +96,7 @@ func TestMembershipClosesALinkThatShouldNotBe(t *testing.T) {
 		t.Fatal(err)
 	}
 	events := record(t, b.Node)
-	a.network.Disconnect(b.Name(), transport.CloseRefused, "another runs under the name")
+	a.env.Network.Disconnect(b.Name(), transport.CloseRefused, "another runs under the name")
 	if down := events.first("link", "down"); down.Extra["code"] != transport.CloseRefused.String() {
 		t.Errorf("the link went down with %+v", down)
 	}

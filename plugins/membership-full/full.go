@@ -160,7 +160,7 @@ func (f *full) Input(in membership.Input) { f.inbox.link(in) }
 
 // Members is a read of the last snapshot.
 func (f *full) Members() []membership.Member {
-	return f.state.Load().members(f.epoch, f.env.Network.Self())
+	return f.state.Load().members(f.epoch, f.env.Signer.Public(), f.env.Network.Self())
 }
 
 // View is a read of the last snapshot.

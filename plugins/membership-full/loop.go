@@ -18,6 +18,7 @@ type loop struct {
 	out      fullmesh.Effects
 	timer    *time.Timer
 	stopped  chan struct{}
+	near     int    // neighbours
 	rejected uint64 // as many bad frames were reported
 }
 
@@ -104,10 +105,34 @@ func (l *loop) carry(e fullmesh.Effect) {
 	case fullmesh.Hold, fullmesh.Release:
 		network.Hold(e.Node, e.Kind == fullmesh.Hold)
 	case fullmesh.Emit:
-		l.f.env.Emit(e.Event)
+		l.emit(e.Event)
 	case fullmesh.JoinDone, fullmesh.LeaveDone:
 		l.f.answer(e.ID, e.Err)
 	}
+}
+
+// emit tells an event, and whether this node is alone by it.
+func (l *loop) emit(e membership.Event) {
+	l.f.env.Emit(e)
+	was := l.near
+	switch e.Type {
+	case membership.PeerUp:
+		l.near++
+	case membership.PeerDown:
+		l.near--
+	}
+	own := membership.Event{Node: l.f.env.Node, Incarnation: l.f.env.Incarnation}
+	switch {
+	case l.m.HasLeft() || was == l.near:
+		return
+	case l.near == 0:
+		own.Type, own.Reason = membership.Isolated, "no neighbours are left"
+	case was == 0:
+		own.Type = membership.Connected
+	default:
+		return
+	}
+	l.f.env.Emit(own)
 }
 
 // send may fail: a link that is gone is on its way as LinkDown, and a peer that reads

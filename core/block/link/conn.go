@@ -27,7 +27,7 @@ type conn struct {
 	joined      chan struct{} // closed: the observer has heard of the peer
 	gone        chan struct{} // closed: everything of this connection has ended
 	used        atomic.Int64  // when the last byte other than upkeep passed, since opened
-	wanted      atomic.Int64  // the same without the frames of membership
+	wanted      atomic.Int64  // the same without what passes for membership
 	inUse       atomic.Int32  // open streams that keep the link from being idle
 	open        atomic.Int32  // all open streams, pooled ones too
 	buried      atomic.Bool   // of an earlier life of the peer: nothing more is delivered
@@ -63,9 +63,10 @@ func (c *conn) touch() {
 	c.used.Store(c.wanted.Load())
 }
 
-// touchFor is touch by a frame. Membership has other means to say that it needs a link.
-func (c *conn) touchFor(channel Channel) {
-	if channel == Membership {
+// touchBy is touch by somebody who may be the membership. That, with the broadcasts
+// between its neighbours, has other means to say that it needs a link.
+func (c *conn) touchBy(membership bool) {
+	if membership {
 		c.used.Store(int64(time.Since(c.opened)))
 		return
 	}
@@ -195,7 +196,7 @@ func (c *conn) deliver(channel Channel, body []byte) error {
 	if handle == nil || c.buried.Load() {
 		return nil // a later version's channel, or a dead life's word
 	}
-	c.touchFor(channel)
+	c.touchBy(channel == Membership)
 	handle(c.peer, body)
 	return nil
 }

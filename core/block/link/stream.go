@@ -120,7 +120,7 @@ func (l *Links) claim(ctx context.Context, c *conn, kind StreamKind, use Use) (*
 		return nil, err
 	}
 	s.Stream = t
-	c.touch()
+	c.touchBy(kind == Broadcast)
 	return s, nil
 }
 

@@ -26,9 +26,19 @@ func neverIdle(c *link.Config) { c.IdleAfter = 0 }
 func TestAReleasedLinkIsClosedSoon(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.node("a@h", neverIdle), w.node("b@h", neverIdle)
+		a.HandleStreams(link.Broadcast, link.Pooled, echo)
 		a.connect(t, b)
 		a.Release(b.name)
 		begin, frames := time.Now(), 0
+		time.Sleep(100 * time.Millisecond)
+		for range 2 { // b does not know yet that a is no neighbour any more
+			s, err := b.OpenOn(t.Context(), a.name, link.Broadcast, link.Pooled)
+			must(t, err)
+			must(t, s.CloseWrite())
+			_, err = io.ReadAll(s)
+			must(t, err)
+			s.Release()
+		}
 		for ; time.Since(begin) < soon; frames++ { // words of membership keep no link
 			a.Release(b.name)
 			if a.Send(b.name, link.Membership, []byte("hm")) != nil {
