@@ -244,3 +244,11 @@ func TestValidate(t *testing.T) {
 		t.Errorf("problems at %q, want %q", paths, want)
 	}
 }
+
+func peerNamed(base string) membership.Peer {
+	return membership.Peer{Node: name.MustNode(base + "@h"), Incarnation: 1}
+}
+
+func frameFrom(base string, data ...byte) membership.Input {
+	return membership.Input{Kind: membership.Frame, Peer: peerNamed(base), Data: data}
+}

@@ -45,7 +45,7 @@ func (l *loop) run(ctx context.Context) {
 			return
 		case <-l.timer.C:
 			l.step(fullmesh.Tick())
-		case <-l.f.inbox.ready:
+		case <-l.f.inbox.Ready():
 			l.drain(ctx)
 		}
 	}
@@ -53,15 +53,29 @@ func (l *loop) run(ctx context.Context) {
 
 func (l *loop) drain(ctx context.Context) {
 	for ctx.Err() == nil {
-		p, ok := l.f.inbox.take()
+		p, ok := l.f.inbox.Take()
 		switch {
 		case !ok:
 			return
-		case !p.tooFast.IsZero():
-			l.turnOut(p.tooFast)
+		case p.Own != nil:
+			l.step(*p.Own)
+		case p.Input != nil:
+			l.link(p.Input)
 		default:
-			l.step(p.input)
+			l.turnOut(p.TooFast)
 		}
+	}
+}
+
+// link takes what happened on a link. Broadcasts are none of this membership's business.
+func (l *loop) link(in *membership.Input) {
+	switch in.Kind {
+	case membership.LinkUp:
+		l.step(fullmesh.LinkUp(in.Peer))
+	case membership.LinkDown:
+		l.step(fullmesh.LinkDown(in.Peer, in.Code))
+	case membership.Frame:
+		l.step(fullmesh.Frame(in.Peer, in.Data))
 	}
 }
 
@@ -149,9 +163,9 @@ func (l *loop) connect(e fullmesh.Effect) {
 		ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 		defer cancel()
 		err := l.f.env.Network.Connect(ctx, e.Node, e.Known)
-		l.f.inbox.add(fullmesh.Connected(e.Node, err))
+		l.f.inbox.Add(fullmesh.Connected(e.Node, err))
 	}
 	if !l.f.env.Tasks.Go("dial "+e.Node.String(), dial) {
-		l.f.inbox.add(fullmesh.Connected(e.Node, membership.ErrNoLink))
+		l.f.inbox.Add(fullmesh.Connected(e.Node, membership.ErrNoLink))
 	}
 }
