@@ -41,7 +41,7 @@ func newObserver(l *life) *observer {
 func isMember(p link.Peer) bool { return p.Proof != handshake.CookieOnly }
 
 func asPeer(p link.Peer) membership.Peer {
-	return membership.Peer{Node: p.Node, Incarnation: p.Incarnation, Endpoints: p.Endpoints, Remote: p.Remote}
+	return membership.Peer{Node: p.Node, Key: p.Key, Incarnation: p.Incarnation, Endpoints: p.Endpoints, Remote: p.Remote}
 }
 
 // Up tells membership and whoever listens.

@@ -27,6 +27,17 @@ type fabric struct {
 
 type fabricLink struct{ a, b *station }
 
+// other is the end that is not s, nil if neither is.
+func (l *fabricLink) other(s *station) *station {
+	switch s {
+	case l.a:
+		return l.b
+	case l.b:
+		return l.a
+	}
+	return nil
+}
+
 func newFabric(t T, h MembershipHarness) *fabric {
 	f := &fabric{T: t, h: h, stations: map[name.Node]*station{}, changed: make(chan struct{})}
 	t.Cleanup(func() {

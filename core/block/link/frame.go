@@ -29,7 +29,8 @@ type StreamKind uint8
 
 // The kinds of streams.
 const (
-	Messages StreamKind = 1
+	Messages  StreamKind = 1
+	Broadcast StreamKind = 2
 )
 
 // ErrFrame: bytes that are no frame of this protocol.

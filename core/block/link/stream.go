@@ -158,3 +158,17 @@ func parseStreamHeader(r io.Reader) (StreamKind, error) {
 	}
 	return StreamKind(head[1]), nil
 }
+
+// OpenOn is OpenStream over the link that there is: it never dials, ErrNoLink without a
+// link.
+func (l *Links) OpenOn(ctx context.Context, node name.Node, kind StreamKind, use Use) (*Stream, error) {
+	c := l.current(node)
+	if c == nil {
+		return nil, fmt.Errorf("stream to %s: %w", node, ErrNoLink)
+	}
+	s, err := l.claim(ctx, c, kind, use)
+	if err != nil {
+		return nil, fmt.Errorf("stream to %s: %w", node, err)
+	}
+	return s, nil
+}
