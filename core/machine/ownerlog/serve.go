@@ -46,7 +46,7 @@ func (s *Store) Serve(owner string, inc, seq uint64) *Serving {
 	if l == nil || l.head.Seq == 0 || l.freed || l.forked || l.head.Inc < inc || l.head.Inc == inc && l.head.Seq <= seq {
 		return nil
 	}
-	if l.head.Inc == inc && len(l.kept) > 0 && l.kept[0].Head.Seq <= seq+1 && seq < l.head.Seq {
+	if l.head.Inc == inc && seq > 0 && len(l.kept) > 0 && l.kept[0].Head.Seq <= seq+1 && seq < l.head.Seq {
 		from := int(seq + 1 - l.kept[0].Head.Seq)
 		return &Serving{batches: slices.Clone(l.kept[from:])}
 	}

@@ -72,6 +72,7 @@ type world struct {
 	version int
 	bytes   int
 	spoil   func(w *world, from int, data []byte)
+	tell    func(l *life, out *Effects)
 }
 
 func newWorld(fail func(string, ...any), n int, seed uint64) *world {
@@ -202,6 +203,9 @@ func (w *world) step(i int, in Input) {
 func (w *world) apply(l *life, out *Effects) {
 	if err := l.m.Check(); err != nil {
 		w.fail("n%d at %v: %v", l.id, w.now, err)
+	}
+	if w.tell != nil {
+		w.tell(l, out)
 	}
 	for _, c := range out.Changes {
 		w.change(l, c)
