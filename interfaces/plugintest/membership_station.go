@@ -218,11 +218,14 @@ func (s *station) Hold(node name.Node, hold bool) {
 	s.held[node] = hold
 }
 
-// Disconnect is part of membership.Network.
+// Disconnect is part of membership.Network. A link that is only let go stays while the
+// other end holds it.
 func (s *station) Disconnect(node name.Node, code transport.CloseCode, _ string) {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
-	if l := s.f.find(s, s.f.stations[node]); l != nil {
+	to := s.f.stations[node]
+	gentle := code == transport.CloseDropped || code == transport.CloseIdle
+	if l := s.f.find(s, to); l != nil && !(gentle && (to.held[s.node] || s.held[node])) {
 		s.f.drop(l, code)
 	}
 }

@@ -209,3 +209,21 @@ func TestWhoWasDownIsTold(t *testing.T) {
 		t.Errorf("%+v", b.out.Sends)
 	}
 }
+
+// TestDetach: what an observer signs is the message without a signature, also for whom
+// the subject is unknown.
+func TestDetach(t *testing.T) {
+	msg := Message{Kind: Obituary, Peer: 3, Entries: []Entry{{Peer: 7, State: Suspect, Inc: 5, Ref: 2}}}
+	bare := Append(nil, &msg, numbers{})
+	msg.Sig = []byte("signature of three")
+	body, sig, ok := Detach(Append(nil, &msg, numbers{}))
+	if !ok || string(body) != string(bare) || string(sig) != "signature of three" {
+		t.Errorf("%x and %q of %x, %t", body, sig, bare, ok)
+	}
+	other := Message{Kind: Doubt, Entries: msg.Entries}
+	for _, data := range [][]byte{nil, bare[:11], Append(nil, &other, numbers{}), append(bare[:11:11], 0xff, 0xff)} {
+		if _, _, ok := Detach(data); ok {
+			t.Errorf("%x passes for an obituary", data)
+		}
+	}
+}
