@@ -19,6 +19,7 @@ type ward struct {
 	*sim.World[word]
 	rng    *rand.Rand
 	events []sighting
+	keeper *keeper // of the registry; nil: there is none
 }
 
 // sighting is an event of liveness at a node.
@@ -31,8 +32,13 @@ type sighting struct {
 // admit makes a ward and lets it come to rest. The clocks of the nodes are off by skew,
 // if that is not nil.
 func admit(r round, skew func(overlay.Peer) overlay.Time) *ward {
+	w := &ward{rng: rand.New(rand.NewPCG(r.seed, 0xf))}
+	w.admit(r, skew, func(*sim.Config[word]) {})
+	return w
+}
+
+func (w *ward) admit(r round, skew func(overlay.Peer) overlay.Time, change func(*sim.Config[word])) {
 	nodes, seed := r.nodes, r.seed
-	w := &ward{rng: rand.New(rand.NewPCG(seed, 0xf))}
 	known := make([]liveness.Entry, nodes)
 	for i := range known {
 		known[i] = liveness.Entry{Peer: overlay.Peer(i + 1), State: liveness.Alive, Inc: 1, Proof: lifeProof()}
@@ -48,13 +54,17 @@ func admit(r round, skew func(overlay.Peer) overlay.Time) *ward {
 				mine = nil
 			}
 			n.lv = liveness.New(lv, b.Self, b.Inc, b.Now, b.RNG, mine)
-			n.lv.Prove(known[b.Self-1].Proof)
+			n.lv.Prove(lifeProof())
+			if w.keeper != nil {
+				n.rg = w.keeper.hire(b, mine)
+			}
 			return n
 		},
 	}
 	if nodes <= 60 {
 		cfg.Check, cfg.Codec = true, codec
 	}
+	change(&cfg)
 	w.World = sim.New(cfg)
 	for p := overlay.Peer(1); int(p) <= nodes; p++ {
 		if skew != nil {
@@ -70,7 +80,6 @@ func admit(r round, skew func(overlay.Peer) overlay.Time) *ward {
 	}
 	w.RunFor(20 * time.Second)
 	w.events = nil
-	return w
 }
 
 // contacts are a few nodes that run.

@@ -243,7 +243,7 @@ func TestQuarantine(t *testing.T) {
 	if b.store.logs["o@h"].freed {
 		t.Error("freed at once")
 	}
-	b.now += 11 * minute
+	b.now += 61 * minute
 	sweep()
 	if l := b.store.logs["o@h"]; !l.freed || l.live.count > 0 || b.store.Stats().Freed != 1 {
 		t.Errorf("not freed: %+v", b.store.Stats())

@@ -42,7 +42,7 @@ type Config struct {
 func Defaults() Config {
 	return Config{
 		MaxOwners: 1 << 16, MaxItems: 10_000, MaxBytes: 16 << 20,
-		GapAfter: 2 * time.Second, Quarantine: 10 * time.Minute, Watermark: 24 * time.Hour,
+		GapAfter: 2 * time.Second, Quarantine: time.Hour, Watermark: 24 * time.Hour,
 	}
 }
 
