@@ -81,7 +81,7 @@ func (l *life) onMember(e membership.Event) {
 	case membership.PeerDown:
 		l.broadcast.Down(e.Node)
 	}
-	l.registry.Observe(e)
+	l.tellRegistry(e)
 	kind, what := splitType(string(e.Type))
 	extra := map[string]string{}
 	if e.Incarnation > 0 {

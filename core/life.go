@@ -50,6 +50,9 @@ type life struct {
 	processes *process.Processes
 	bootstrap *bootstrap.Bootstrap
 
+	memberKeys keyTable
+	distances  distances
+
 	meters  *observe.Meters
 	started time.Time
 	ready   atomic.Bool

@@ -94,7 +94,7 @@ func (r *Registration) Close() (err error) {
 	r.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 		defer cancel()
-		err = r.life.registry.Remove(ctx, r.service, r.proc.Ref())
+		err = r.life.registry.Remove(ctx, r.service, r.proc.Ref(), "")
 		if isAny(err, registry.ErrNotFound, plugin.ErrGone) {
 			err = nil // it was never put, or the node has stopped
 		}

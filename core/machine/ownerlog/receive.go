@@ -93,6 +93,7 @@ func (s *Store) apply(now overlay.Time, l *log, b *Batch) {
 	switch {
 	case undone != nil:
 		s.stats.Applied++
+		b.Head.Owner = l.head.Owner // one text for all
 		l.head = b.Head
 		l.keep(b)
 		l.settle()

@@ -61,6 +61,19 @@ func (s *Store) Seal() *Batch {
 	if len(s.staged) == 0 {
 		return nil
 	}
+	return s.seal()
+}
+
+// Resign makes a batch without operations, which puts a new signature under all that is
+// live; nil if there never was anything. What is staged is in it.
+func (s *Store) Resign() *Batch {
+	if s.own.head.Seq == 0 && len(s.staged) == 0 {
+		return nil
+	}
+	return s.seal()
+}
+
+func (s *Store) seal() *Batch {
 	b := &Batch{Head: s.own.head, Ops: s.staged}
 	s.staged, s.stagedN = nil, 0
 	b.Head.Seq++

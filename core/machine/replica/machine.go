@@ -139,6 +139,16 @@ func (m *Machine) Write(now overlay.Time, op ownerlog.Op, out *Effects) error {
 	return err
 }
 
+// Resign signs the log of this node anew, because its key has changed, and tells everybody.
+func (m *Machine) Resign(now overlay.Time, out *Effects) {
+	m.now, m.out = max(m.now, now), out
+	m.seal()
+	if b := m.store.Resign(); b != nil {
+		m.out.Broadcasts = append(m.out.Broadcasts, ownerlog.AppendBatch(nil, b))
+	}
+	m.finish()
+}
+
 // Step takes one input at a time that does not go back, and appends to out what to do.
 func (m *Machine) Step(now overlay.Time, in *Input, out *Effects) {
 	m.now, m.out = max(m.now, now), out
