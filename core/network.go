@@ -39,8 +39,15 @@ func (m memberNetwork) Send(node name.Node, frame []byte) error {
 
 func (m memberNetwork) Hold(node name.Node, hold bool) { m.life.holds.neighbour(node, hold) }
 
+// Disconnect closes a link that should not be, and only lets go one that membership does
+// not need: there may be calls on it, and messages that wait.
 func (m memberNetwork) Disconnect(node name.Node, code transport.CloseCode, reason string) {
-	m.life.links.Disconnect(node, code, reason)
+	switch code {
+	case transport.CloseDropped, transport.CloseIdle:
+		m.life.holds.letGo(node)
+	default:
+		m.life.links.Disconnect(node, code, reason)
+	}
 }
 
 // Broadcast reaches every member over neighbours.

@@ -213,5 +213,9 @@ type Network interface {
 	// Flush returns when the neighbours have read what was broadcast before, or ctx ends.
 	Flush(ctx context.Context) error
 	// Disconnect closes the link to node, if there is one, after what was sent before.
+	// With CloseDropped or CloseIdle it only lets the link go, and the hold on it: the
+	// host closes it, with CloseIdle, once nobody else has used it for a moment and the
+	// peer does not need it either, and keeps it while somebody does. LinkDown tells
+	// when it is closed; until then the link is up and frames pass.
 	Disconnect(node name.Node, code transport.CloseCode, reason string)
 }

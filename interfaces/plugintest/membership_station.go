@@ -183,12 +183,13 @@ func (s *station) tryConnect(node name.Node, known []name.Address) (done bool, w
 	case f.stations[s.node] != s || to == s:
 		return true, nil, transport.ErrClosed
 	case f.find(s, to) != nil:
+		f.find(s, to).surplus = false
 		return true, nil, nil
 	case to == nil || !to.isUp() || f.isCut(s.node, node) || !to.listed && !slices.Contains(known, to.address):
 		return true, nil, fmt.Errorf("%s: %w", node, transport.ErrUnreachable)
 	}
 	f.replaceDead(s, to)
-	f.links = append(f.links, &fabricLink{s, to})
+	f.links = append(f.links, &fabricLink{a: s, b: to})
 	to.post(membership.Input{Kind: membership.LinkUp, Peer: s.peer()})
 	s.post(membership.Input{Kind: membership.LinkUp, Peer: to.peer()})
 	return true, nil, nil
@@ -216,6 +217,10 @@ func (s *station) Hold(node name.Node, hold bool) {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
 	s.held[node] = hold
+	if l := s.f.find(s, s.f.stations[node]); l != nil {
+		l.surplus = l.surplus && !hold
+		s.f.collect(l)
+	}
 }
 
 // Disconnect is part of membership.Network. A link that is only let go stays while the
@@ -223,10 +228,22 @@ func (s *station) Hold(node name.Node, hold bool) {
 func (s *station) Disconnect(node name.Node, code transport.CloseCode, _ string) {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
-	to := s.f.stations[node]
-	gentle := code == transport.CloseDropped || code == transport.CloseIdle
-	if l := s.f.find(s, to); l != nil && !(gentle && (to.held[s.node] || s.held[node])) {
+	l := s.f.find(s, s.f.stations[node])
+	switch {
+	case l == nil:
+	case code == transport.CloseDropped, code == transport.CloseIdle:
+		s.held[node], l.surplus = false, true
+		s.f.collect(l)
+	default:
 		s.f.drop(l, code)
+	}
+}
+
+// collect ends a link that a membership has let go once no other holds it. The caller
+// holds f.mu.
+func (f *fabric) collect(l *fabricLink) {
+	if l.surplus && !l.a.held[l.b.node] && !l.b.held[l.a.node] {
+		f.drop(l, transport.CloseIdle)
 	}
 }
 

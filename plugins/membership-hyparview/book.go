@@ -39,6 +39,7 @@ type entry struct {
 	key       trust.Key // zero: not known yet
 	id        uint64    // zero while the key is
 	linked    uint64    // incarnation at the other end of the link; 0: none
+	member    bool      // it has shown its record on that link: it takes part in the cluster
 	proved    bool      // by a link, not by hearsay only
 	endpoints []name.Address
 	record    member.Record // the latest that it signed

@@ -31,7 +31,13 @@ func (m *mind) join(o *own) {
 	e := m.book.named(o.join)
 	m.joins[e.peer] = append(m.joins[e.peer], o.answer)
 	cmd := overlay.Command{Op: overlay.OpJoin, Peer: e.peer}
+	_, left := m.lv.Stamp()
 	m.life(overlay.Input[liveness.Message]{Kind: overlay.InCommand, Cmd: cmd})
+	for _, linked := range m.book.linkedOnes() {
+		if left {
+			m.introduce(linked) // to them this node has left
+		}
+	}
 	m.view(overlay.Input[hyparview.Message]{Kind: overlay.InCommand, Cmd: cmd})
 }
 
@@ -94,7 +100,7 @@ func (m *mind) dialed(p overlay.Peer, err error) {
 	switch {
 	case e == nil: // its name is another's by now
 	case err == nil && e.linked > 0:
-		m.link(overlay.InLinkUp, p, e.linked, 0)
+		m.view(overlay.Input[hyparview.Message]{Kind: overlay.InLinkUp, Peer: p, Inc: e.linked})
 	case err != nil:
 		if len(m.joins[p]) > 0 {
 			m.failures[p] = err

@@ -43,12 +43,18 @@ func (m *mind) linkUp(p membership.Peer) {
 		return
 	}
 	e := m.book.met(p)
-	m.reseal()
-	m.acts = append(m.acts, act{kind: actSend, node: e.node, data: append([]byte{frameRecord}, m.book.self.sealed...)})
+	e.member = false
+	m.introduce(e)
 	if !p.Remote.IsZero() {
 		m.acts = append(m.acts, act{kind: actSend, node: e.node, data: append([]byte{frameSeen}, p.Remote.String()...)})
 	}
-	m.link(overlay.InLinkUp, e.peer, p.Incarnation, 0)
+	m.view(overlay.Input[hyparview.Message]{Kind: overlay.InLinkUp, Peer: e.peer, Inc: p.Incarnation})
+}
+
+// introduce shows this node's record to a peer.
+func (m *mind) introduce(e *entry) {
+	m.reseal()
+	m.acts = append(m.acts, act{kind: actSend, node: e.node, data: append([]byte{frameRecord}, m.book.self.sealed...)})
 }
 
 func (m *mind) linkDown(in *membership.Input) {
@@ -56,16 +62,32 @@ func (m *mind) linkDown(in *membership.Input) {
 	if e == nil || e.linked != in.Peer.Incarnation || e.linked == 0 {
 		return // of a life before the one that is linked
 	}
-	e.linked, e.seenAs = 0, ""
+	e.linked, e.seenAs, e.member = 0, "", false
 	m.link(overlay.InLinkDown, e.peer, in.Peer.Incarnation, in.Code)
 }
 
 // frame takes what a peer says to this node.
 func (m *mind) frame(e *entry, data []byte) {
-	if len(data) == 0 {
-		m.book.refuse.forged++
-		return
+	switch kind := first(data); {
+	case kind == frameRecord:
+		m.introduced(e, data[1:])
+	case kind == frameSeen:
+		m.seen(e, string(data[1:]))
+	default:
+		m.heard(e, data)
 	}
+}
+
+// first is the byte that says what a frame is.
+func first(data []byte) byte {
+	if len(data) == 0 {
+		return 0
+	}
+	return data[0]
+}
+
+// heard takes a frame for one of the machines.
+func (m *mind) heard(e *entry, data []byte) {
 	switch data[0] {
 	case frameView:
 		msg, err := hyparview.Decode(data, viewBook{m.book})
@@ -73,21 +95,23 @@ func (m *mind) frame(e *entry, data []byte) {
 			m.book.refuse.forged++
 			return
 		}
+		if !e.member && msg.Kind != hyparview.Reply { // who has left still has to say so
+			m.book.refuse.foreign++
+			return
+		}
 		m.view(overlay.Input[hyparview.Message]{Kind: overlay.InMsg, Peer: e.peer, Inc: e.linked, Msg: msg})
 	case frameLife:
-		if msg, ok := m.decodeLife(data); ok {
+		if msg, ok := m.decodeLife(data); ok && e.member {
 			m.life(overlay.Input[liveness.Message]{Kind: overlay.InMsg, Peer: e.peer, Inc: e.linked, Msg: msg})
 		}
-	case frameRecord:
-		m.introduced(e, data[1:])
-	case frameSeen:
-		m.seen(e, string(data[1:]))
 	default:
 		m.book.refuse.forged++
 	}
 }
 
-// introduced takes a peer's own record: it proves to others what the link proved here.
+// introduced takes a peer's own record: it proves to others what the link proved here,
+// and that the peer takes part. One that only visits, or has left, shows none, or one
+// that says so.
 func (m *mind) introduced(e *entry, sealed []byte) {
 	record, sig, ok := member.Split(sealed)
 	if !ok {
@@ -102,6 +126,8 @@ func (m *mind) introduced(e *entry, sealed []byte) {
 		Peer: e.peer, State: liveness.Alive, Inc: r.Incarnation, Ref: r.Ref, Verified: true,
 		Proof: &liveness.Proof{Record: record, Sig: sig},
 	}
+	e.member = true
+	m.life(overlay.Input[liveness.Message]{Kind: overlay.InLinkUp, Peer: e.peer, Inc: e.linked})
 	m.life(overlay.Input[liveness.Message]{Kind: overlay.InMsg, Peer: e.peer, Inc: e.linked,
 		Msg: liveness.Message{Kind: liveness.Records, Entries: []liveness.Entry{entry}}})
 }
