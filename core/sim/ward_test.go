@@ -40,8 +40,12 @@ func admit(r round, skew func(overlay.Peer) overlay.Time) *ward {
 func (w *ward) admit(r round, skew func(overlay.Peer) overlay.Time, change func(*sim.Config[word])) {
 	nodes, seed := r.nodes, r.seed
 	known := make([]liveness.Entry, nodes)
+	proofs := make([]*liveness.Proof, nodes+2)
+	for i := range proofs {
+		proofs[i] = lifeProof()
+	}
 	for i := range known {
-		known[i] = liveness.Entry{Peer: overlay.Peer(i + 1), State: liveness.Alive, Inc: 1, Proof: lifeProof()}
+		known[i] = liveness.Entry{Peer: overlay.Peer(i + 1), State: liveness.Alive, Inc: 1, Proof: proofs[i+1]}
 	}
 	cfg := sim.Config[word]{
 		Seed: seed, Nodes: nodes, Idle: 3 * time.Second, Dial: 2 * time.Second, Latency: sim.Pairwise(hop, 20*hop),
@@ -50,11 +54,11 @@ func (w *ward) admit(r round, skew func(overlay.Peer) overlay.Time, change func(
 			n := &whole{hv: hyparview.New(b.Self, b.Inc, hyparview.Default(), b.RNG), pt: plumtree.New(plumtree.Defaults(), uint64(b.Self), b.Inc)}
 			lv := liveness.Defaults()
 			mine := known
-			if b.Inc > 1 {
+			if b.Inc > 1 || int(b.Self) > nodes {
 				mine = nil
 			}
 			n.lv = liveness.New(lv, b.Self, b.Inc, b.Now, b.RNG, mine)
-			n.lv.Prove(lifeProof())
+			n.lv.Prove(proofs[b.Self])
 			if w.keeper != nil {
 				n.rg = w.keeper.hire(b, mine)
 			}
