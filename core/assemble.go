@@ -21,6 +21,7 @@ const (
 	partAnnounce  = "announce"
 	partBroadcast = "broadcast"
 	partProcess   = "process"
+	partService   = "service"
 	partBootstrap = "bootstrap"
 	partAdmin     = "admin"
 )
@@ -172,6 +173,7 @@ func (l *life) addBlocks() {
 		Tasks: l.kernel.Tasks(partProcess), Log: limited(l.log.With("part", partProcess)),
 	})
 	l.add(partProcess, l.processes, partLink, l.parts.registry)
+	l.addServices()
 	l.bootstrap = bootstrap.New(bootstrap.Config{
 		Self: l.name, Contacts: l.node.cfg.Bootstrap.ContactNodes, Retry: l.node.cfg.Bootstrap.Retry,
 		Alone: l.alone, Stranger: l.stranger, Join: l.enter,

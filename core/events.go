@@ -94,6 +94,7 @@ func (l *life) onMember(e membership.Event) {
 }
 
 func (l *life) onService(e registry.Event) {
+	l.services.Observe(e)
 	l.events.Publish(Event{
 		Time: time.Now().UTC(), Kind: "service", Type: string(e.Type), Node: e.Entry.Ref.Node,
 		Name: e.Entry.Service.String(), Reason: e.Reason, Extra: map[string]string{"ref": e.Entry.Ref.String()},

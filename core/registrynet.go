@@ -17,7 +17,7 @@ import (
 
 func (l *life) addRegistry() (err error) {
 	env := func(e plugin.Env) registry.Env {
-		return registry.Env{Env: e, Network: registryNetwork{l}, Signer: purposed{l.self, trust.ForRegistry}, Emit: l.onService}
+		return registry.Env{Env: e, Network: registryNetwork{l}, Signer: purposed{l.self, trust.ForRegistry}, Emit: l.onService, Policy: l.node.opts.policy}
 	}
 	l.parts.registry, l.registry, err = build(l, plugin.Registry, l.node.catalog.Registry, l.node.opts.registry, env)
 	l.add(l.parts.registry, l.registry, partLink, partBroadcast)

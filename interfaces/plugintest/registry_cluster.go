@@ -3,6 +3,7 @@ package plugintest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,6 +28,7 @@ func registryClusterChecks() []check[RegistryHarness] {
 		{"what was changed on the way is not believed", registryTampered},
 		{"find asks the neighbours", registryFinds},
 		{"large metadata travels", registryLarge},
+		{"the policy is obeyed", registryPolicy},
 	}
 }
 
@@ -362,4 +364,33 @@ func registryLarge(t T, h RegistryHarness) {
 	late := o.start("late", 1)
 	o.link(late, c[1])
 	late.expect("one=a/1:" + value + " two=a/1:" + value)
+}
+
+// registryPolicy: only b may register below "admin/".
+func registryPolicy(t T, h RegistryHarness) {
+	o := &office{T: t, h: h}
+	t.Cleanup(func() {
+		for _, c := range o.all() {
+			c.end()
+		}
+	})
+	o.policy = func(service name.Service, owner name.Node) error {
+		if strings.HasPrefix(service.String(), "admin/") && owner.Base() != "b" {
+			return errors.New("only b")
+		}
+		return nil
+	}
+	a := o.start("a", 1)
+	o.policy = nil
+	b, c := o.start("b", 1), o.start("c", 1)
+	o.row(b, a, c)
+	e := registry.Entry{Service: name.MustService("admin/x"), Ref: name.Ref{Node: a.node, Incarnation: 1, ID: 1}}
+	if err := a.plugin.Put(t.Context(), e); !errors.Is(err, registry.ErrNotAllowed) {
+		t.Errorf("Put against the policy: %v; want ErrNotAllowed", err)
+	}
+	b.put("admin/x", "1")
+	c.put("admin/x", "2")
+	c.put("other", "3")
+	a.expect("admin/x=b/1:1 other=c/1:3")
+	b.expect("admin/x=b/1:1 admin/x=c/1:2 other=c/1:3")
 }

@@ -36,7 +36,7 @@ type crier struct {
 }
 
 type crierFlaws struct {
-	mute, unrepeated, unsigned, forgetsEvicted, keepsDead, hidesAll, merges, losesReason, shortFrames, unsorted, unordered bool
+	mute, unrepeated, unsigned, forgetsEvicted, keepsDead, hidesAll, merges, losesReason, shortFrames, unsorted, unordered, lawless bool
 }
 
 // sheet is all that an owner offers, in its own words.
@@ -93,6 +93,9 @@ func (c *crier) Stop(ctx context.Context) error { return c.env.Tasks.Stop(ctx) }
 func (c *crier) Put(ctx context.Context, e registry.Entry) error {
 	c.work.Lock()
 	defer c.work.Unlock()
+	if err := c.env.Allowed(e.Service, e.Ref.Node); err != nil && !c.flaws.lawless {
+		return err
+	}
 	if err := c.ledger.Put(ctx, e); err != nil {
 		return err
 	}
@@ -235,6 +238,9 @@ func (c *crier) show() {
 	for owner, s := range c.sheets {
 		if c.alive[owner] == s.Inc {
 			for _, e := range s.Entries {
+				if c.env.Allowed(e.Service, owner) != nil && !c.flaws.lawless {
+					continue
+				}
 				want[e.Service.String()+e.Ref.String()] = e
 			}
 		}
@@ -327,6 +333,7 @@ func TestRegistryClusterSuiteCatches(t *testing.T) {
 		{crierFlaws{losesReason: true}, "others hear of each change once, with its reason"},
 		{crierFlaws{shortFrames: true, mute: true}, "large metadata travels"},
 		{crierFlaws{unsorted: true}, "others see it"},
+		{crierFlaws{lawless: true}, "the policy is obeyed"},
 	}
 	for _, c := range cases {
 		h := crierHarness(c.flaws)

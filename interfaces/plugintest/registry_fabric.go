@@ -56,6 +56,7 @@ type office struct {
 	links    [][2]*counter
 	mute     bool // broadcasts are lost
 	spoken   []spoken
+	policy   func(name.Service, name.Node) error // of those that start from now on
 }
 
 // spoken is what was broadcast.
@@ -131,7 +132,7 @@ func (o *office) open(base string, inc uint64, signer registrySigner) *counter {
 	}
 	env := Env(o.T, c.node.String())
 	env.Incarnation = inc
-	c.plugin = o.h.New(o.T, registry.Env{Env: env, Network: c, Signer: signer, Emit: c.emit})
+	c.plugin = o.h.New(o.T, registry.Env{Env: env, Network: c, Signer: signer, Emit: c.emit, Policy: o.policy})
 	if err := c.plugin.Start(o.Context()); err != nil {
 		o.Fatalf("Start of %s: %v", c.node, err)
 	}

@@ -27,6 +27,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/barrelp2p/barrel/interfaces/membership"
@@ -46,6 +47,21 @@ type Env struct {
 	Signer trust.Signer
 	// Emit publishes an event. It never blocks and keeps the order of calls.
 	Emit func(Event)
+	// Policy says who may register a name, and always says the same; nil: everybody
+	// everything. What it refuses is refused by Put, and not shown when another node
+	// has registered it.
+	Policy func(service name.Service, owner name.Node) error
+}
+
+// Allowed asks the policy; the error wraps ErrNotAllowed.
+func (e *Env) Allowed(service name.Service, owner name.Node) error {
+	if e.Policy == nil {
+		return nil
+	}
+	if err := e.Policy(service, owner); err != nil {
+		return fmt.Errorf("service %s of %s: %w: %w", service, owner, ErrNotAllowed, err)
+	}
+	return nil
 }
 
 // Factory makes registries.
@@ -59,6 +75,8 @@ var (
 	ErrNotOwner = errors.New("not the owner")
 	// ErrTooLarge: the metadata exceeds MaxMeta or MaxPairs, or what the settings allow.
 	ErrTooLarge = errors.New("metadata too large")
+	// ErrNotAllowed: the policy of this node refuses the registration.
+	ErrNotAllowed = errors.New("not allowed by the service policy")
 	// ErrFull: this node has as many entries as it may have.
 	ErrFull = errors.New("registry is full")
 	// ErrNoLink and ErrBusy are what Network.Send says.

@@ -139,6 +139,9 @@ func (m *memory) checkEntry(entry registry.Entry) error {
 	if err := m.checkOwner(entry.Service, entry.Ref); err != nil {
 		return err
 	}
+	if err := m.env.Allowed(entry.Service, entry.Ref.Node); err != nil {
+		return err
+	}
 	size := 0
 	for key, value := range entry.Meta {
 		size += len(key) + len(value)

@@ -36,8 +36,8 @@ func (o *ormap) assess() plugin.Health {
 		return plugin.Health{State: plugin.Degraded, Detail: strings.Join(facts, "; ")}
 	}
 	detail := ""
-	if refused := stats.Log.Forged + stats.Malformed + o.bad; refused > 0 {
-		detail = fmt.Sprintf("%d messages refused: %d forged, %d malformed", refused, stats.Log.Forged, stats.Malformed+o.bad)
+	if stats.Log.Forged+stats.Malformed+o.refused > 0 {
+		detail = fmt.Sprintf("refused: %d forged and %d malformed messages, %d registrations", stats.Log.Forged, stats.Malformed, o.refused)
 	}
 	return plugin.Health{State: plugin.Healthy, Detail: detail}
 }

@@ -66,7 +66,7 @@ type ormap struct {
 	signer  trust.Key    // whose signature is under the own log
 	empty   map[string]string
 	seekers map[name.Service]*seeker
-	bad     uint64 // entries of others that are none
+	refused uint64 // entries of others that are none, or not allowed
 }
 
 func build(env registry.Env, s *Settings) (registry.Plugin, error) {

@@ -20,7 +20,7 @@ func (o *ormap) show(changes []ownerlog.Change) {
 		c := &changes[i]
 		entry, err := o.entry(c)
 		if err != nil {
-			o.bad++ // signed by its owner all the same: no other node shows it either
+			o.refused++ // malformed, or against the policy
 			continue
 		}
 		edits = append(edits, index.Change{Entry: entry, Remove: c.Kind == ownerlog.Removed || c.Kind == ownerlog.Hidden})
@@ -38,6 +38,9 @@ func (o *ormap) entry(c *ownerlog.Change) (e registry.Entry, err error) {
 		return e, err
 	}
 	e = registry.Entry{Service: service, Ref: name.Ref{Node: c.Owner, Incarnation: c.Inc, ID: id}}
+	if err := o.env.Allowed(service, c.Owner); err != nil {
+		return e, err
+	}
 	e.Since, e.Meta, err = parseValue(c.Val, o.empty)
 	return e, err
 }

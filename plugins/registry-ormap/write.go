@@ -80,6 +80,9 @@ func (o *ormap) checkEntry(entry registry.Entry) error {
 	if err := o.checkOwner(entry.Service, entry.Ref); err != nil {
 		return err
 	}
+	if err := o.env.Allowed(entry.Service, entry.Ref.Node); err != nil {
+		return err
+	}
 	size := 0
 	for key, value := range entry.Meta {
 		size += len(key) + len(value)
