@@ -20,7 +20,7 @@ func rows() []row {
 	words := []string{"interfaces/plugin", "interfaces/name"}
 	contracts := slices.Concat(words, []string{"interfaces/transport", "interfaces/discovery", "interfaces/trust",
 		"interfaces/membership", "interfaces/registry"})
-	lent := slices.Concat(contracts, []string{"interfaces/settings", "interfaces/safefile", "interfaces/inbox"})
+	lent := slices.Concat(contracts, []string{"interfaces/settings", "interfaces/safefile", "interfaces/inbox", "interfaces/registry/index"})
 	thinking := slices.Concat(lent, []string{"core/machine/"})
 	return []row{
 		{room: "interfaces/name"},
@@ -30,6 +30,7 @@ func rows() []row {
 		{room: "interfaces/trust", may: words},
 		{room: "interfaces/membership", may: slices.Concat(words, []string{"interfaces/transport", "interfaces/trust"})},
 		{room: "interfaces/registry", may: slices.Concat(words, []string{"interfaces/membership", "interfaces/trust"})},
+		{room: "interfaces/registry/index", may: slices.Concat(words, []string{"interfaces/registry"})},
 		{room: "interfaces/settings", may: contracts},
 		{room: "interfaces/safefile", may: contracts},
 		{room: "interfaces/inbox", may: contracts},

@@ -11,7 +11,6 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
-	"github.com/barrelp2p/barrel/interfaces/registry"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 )
 
@@ -22,6 +21,7 @@ const (
 	partAnnounce  = "announce"
 	partBroadcast = "broadcast"
 	partProcess   = "process"
+	partService   = "service"
 	partBootstrap = "bootstrap"
 	partAdmin     = "admin"
 )
@@ -144,13 +144,6 @@ func (l *life) trustEnv(e plugin.Env) trust.Env {
 	return trust.Env{Env: e, Pins: tellingPins{l.self.lentPins(), l}}
 }
 
-func (l *life) addRegistry() (err error) {
-	env := func(e plugin.Env) registry.Env { return registry.Env{Env: e, Emit: l.onService} }
-	l.parts.registry, l.registry, err = build(l, plugin.Registry, l.node.catalog.Registry, l.node.opts.registry, env)
-	l.add(l.parts.registry, l.registry)
-	return err
-}
-
 func (l *life) addMembership() (err error) {
 	env := func(e plugin.Env) membership.Env {
 		return membership.Env{
@@ -168,16 +161,19 @@ func (l *life) addBlocks() {
 	l.addResolver()
 	l.links = link.New(l.linkConfig())
 	l.holds = newHolds(l.links)
+	l.distances.links = l.links.List
 	l.links.HandleFrames(link.Membership, l.onFrame)
 	l.links.HandleStreams(link.Messages, link.Pooled, l.onMessages)
 	l.links.HandleStreams(link.Broadcast, link.Pooled, l.onBroadcasts)
 	l.add(partLink, l.links, l.parts.transport, l.parts.trust, partResolve)
 	l.addBroadcast()
+	l.joinRegistry()
 	l.processes = process.New(process.Config{
 		Node: l.name, Incarnation: l.self.incarnation, Network: messageNetwork{l},
 		Tasks: l.kernel.Tasks(partProcess), Log: limited(l.log.With("part", partProcess)),
 	})
 	l.add(partProcess, l.processes, partLink, l.parts.registry)
+	l.addServices()
 	l.bootstrap = bootstrap.New(bootstrap.Config{
 		Self: l.name, Contacts: l.node.cfg.Bootstrap.ContactNodes, Retry: l.node.cfg.Bootstrap.Retry,
 		Alone: l.alone, Stranger: l.stranger, Join: l.enter,

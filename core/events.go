@@ -99,7 +99,7 @@ func (l *life) onMember(e membership.Event) {
 	case membership.Partitioned, membership.Healed:
 		l.partitioned.Store(e.Type == membership.Partitioned)
 	}
-	l.registry.Observe(e)
+	l.tellRegistry(e)
 	kind, what := splitType(string(e.Type))
 	extra := map[string]string{}
 	if e.Incarnation > 0 {
@@ -112,6 +112,7 @@ func (l *life) onMember(e membership.Event) {
 }
 
 func (l *life) onService(e registry.Event) {
+	l.services.Observe(e)
 	l.events.Publish(Event{
 		Time: time.Now().UTC(), Kind: "service", Type: string(e.Type), Node: e.Entry.Ref.Node,
 		Name: e.Entry.Service.String(), Reason: e.Reason, Extra: map[string]string{"ref": e.Entry.Ref.String()},

@@ -12,6 +12,7 @@ import (
 	"github.com/barrelp2p/barrel/core/block/link"
 	"github.com/barrelp2p/barrel/core/block/process"
 	"github.com/barrelp2p/barrel/core/block/resolve"
+	"github.com/barrelp2p/barrel/core/block/service"
 	"github.com/barrelp2p/barrel/core/config"
 	"github.com/barrelp2p/barrel/core/kernel"
 	"github.com/barrelp2p/barrel/core/observe"
@@ -48,7 +49,11 @@ type life struct {
 	broadcast *broadcast.Broadcast
 	holds     *holds
 	processes *process.Processes
+	services  *service.Services
 	bootstrap *bootstrap.Bootstrap
+
+	memberKeys keyTable
+	distances  distances
 
 	meters  *observe.Meters
 	started time.Time
