@@ -27,8 +27,17 @@ type DiscoveryHarness struct {
 
 // Discovery is the suite of a discovery backend: the life of a part, and what
 // discovery.Plugin promises of lookups. Publisher, Lister, Watcher and
-// plugin.HealthReporter are tested where the backend has them.
+// plugin.HealthReporter are tested where the backend has them. All of it is done twice:
+// with the backend itself, and with the two halves of the wire between.
 func Discovery(t *testing.T, h DiscoveryHarness) {
+	t.Helper()
+	runAll(t, h, discoveryChecks())
+	t.Run("wire", func(t *testing.T) { runAll(t, h.overWire(), discoveryChecks()) })
+}
+
+// DiscoveryProcess is the suite of a discovery backend for a harness whose backends
+// live in processes of their own.
+func DiscoveryProcess(t *testing.T, h DiscoveryHarness) {
 	t.Helper()
 	runAll(t, h, discoveryChecks())
 }

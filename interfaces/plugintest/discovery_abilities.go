@@ -17,7 +17,7 @@ import (
 func discoveryPublished(t T, h DiscoveryHarness) {
 	t.Helper()
 	p, env := discoveryRun(t, h)
-	publisher, ok := p.(discovery.Publisher)
+	publisher, ok := able[discovery.Publisher](p, "publish")
 	if !ok {
 		return
 	}
@@ -31,7 +31,7 @@ func discoveryPublished(t T, h DiscoveryHarness) {
 func discoveryPublishReplaces(t T, h DiscoveryHarness) {
 	t.Helper()
 	p, env := discoveryRun(t, h)
-	publisher, ok := p.(discovery.Publisher)
+	publisher, ok := able[discovery.Publisher](p, "publish")
 	if !ok {
 		return
 	}
@@ -43,7 +43,7 @@ func discoveryPublishReplaces(t T, h DiscoveryHarness) {
 func discoveryWithdrawn(t T, h DiscoveryHarness) {
 	t.Helper()
 	p, env := discoveryRun(t, h)
-	publisher, ok := p.(discovery.Publisher)
+	publisher, ok := able[discovery.Publisher](p, "publish")
 	if !ok {
 		return
 	}
@@ -60,7 +60,7 @@ func discoveryWithdrawn(t T, h DiscoveryHarness) {
 func discoveryWithdrawNothing(t T, h DiscoveryHarness) {
 	t.Helper()
 	p, env := discoveryRun(t, h)
-	publisher, ok := p.(discovery.Publisher)
+	publisher, ok := able[discovery.Publisher](p, "publish")
 	if !ok {
 		return
 	}
@@ -99,7 +99,7 @@ func discoveryExpectAt(t T, p discovery.Plugin, node name.Node, want ...name.Add
 func discoveryListing(t T, h DiscoveryHarness) {
 	t.Helper()
 	p, _ := discoveryRun(t, h)
-	lister, ok := p.(discovery.Lister)
+	lister, ok := able[discovery.Lister](p, "list")
 	if !ok {
 		return
 	}
@@ -124,7 +124,7 @@ func discoveryListing(t T, h DiscoveryHarness) {
 // discoveryWatch starts watching, if the backend can.
 func discoveryWatch(ctx context.Context, t T, p discovery.Plugin, h DiscoveryHarness) <-chan name.Node {
 	t.Helper()
-	watcher, ok := p.(discovery.Watcher)
+	watcher, ok := able[discovery.Watcher](p, "watch")
 	if !ok {
 		return nil
 	}

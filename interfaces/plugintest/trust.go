@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
@@ -24,7 +25,16 @@ type TrustHarness struct {
 // Trust checks that a trust plugin keeps the promises of the contract: only the key
 // that is pinned for a name may be that name, a changed key is refused and never
 // pinned, an operator's change counts at once, and whatever cannot be decided is a no.
+// All of it is done twice: with the plugin itself, and with the wire between.
 func Trust(t *testing.T, h TrustHarness) {
+	t.Helper()
+	runAll(t, h, trustChecks())
+	t.Run("wire", func(t *testing.T) { runAll(t, h.overWire(), trustChecks()) })
+}
+
+// TrustProcess is the suite of a trust plugin for a harness whose plugins live in
+// processes of their own.
+func TrustProcess(t *testing.T, h TrustHarness) {
 	t.Helper()
 	runAll(t, h, trustChecks())
 }
@@ -305,9 +315,15 @@ func trustHealth(t T, h TrustHarness) {
 	expectState(b, reporter, "with a mended store", true)
 }
 
+// trustHealthSoon is how old the health may be: that of a plugin in a process of its own
+// is what it said last.
+const trustHealthSoon = time.Second
+
 func expectState(t T, reporter plugin.HealthReporter, when string, healthy bool) {
 	t.Helper()
-	if got := reporter.Health(); (got.State == plugin.Healthy) != healthy {
+	var got plugin.Health
+	told := func() bool { got = reporter.Health(); return (got.State == plugin.Healthy) == healthy }
+	if !discoveryWithin(trustHealthSoon, told) {
 		t.Errorf("health %s is %q (%s)", when, got.State, got.Detail)
 	}
 }
