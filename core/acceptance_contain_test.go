@@ -61,6 +61,7 @@ func TestAPanicIsContained(t *testing.T) {
 	events := record(t, n)
 	faults.panics <- struct{}{}
 	eventually(t, "the restart is told", func() bool { return warned(t, n, "discovery/shaky: restarted once after a panic") })
+	eventually(t, "it works again", func() bool { return len(events.all("plugin", "ok")) > 0 })
 	var states []string
 	for _, e := range events.all("plugin", "") {
 		if e.Name != "discovery/shaky" {
