@@ -1,6 +1,8 @@
 package config
 
 import (
+	"fmt"
+
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/settings"
 )
@@ -12,4 +14,17 @@ func (c *Config) Locate(kind plugin.Kind, name string, found []plugin.Problem) e
 	d := &decoder{config: c, root: describe(fresh(c.slots))}
 	d.take(settings.Join(string(kind), name), found)
 	return problemsOf(d.problems)
+}
+
+// ReadSection reads settings of one plugin that stand alone, as YAML or JSON.
+func ReadSection(text string) (plugin.Section, error) {
+	read, err := readFlow(text)
+	if err != nil {
+		return nil, err
+	}
+	section, ok := read.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("no section: write key: value")
+	}
+	return section, nil
 }

@@ -2,6 +2,7 @@ package external
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -41,7 +42,11 @@ func Check(ctx context.Context, spec Spec, opts Options, section plugin.Section,
 	if err != nil {
 		return said, nil, fmt.Errorf("%s: %w", spec.label(), err)
 	}
-	defer p.stop(ctx)
+	defer func() {
+		if stopErr := p.stop(ctx); stopErr != nil && opts.Strict {
+			err = errors.Join(err, fmt.Errorf("%s: %w", spec.label(), stopErr))
+		}
+	}()
 	problems, err = wire.NewPlugin(p.conn).Validate(ctx, section)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", spec.label(), p.lost(err))

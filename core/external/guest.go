@@ -83,7 +83,11 @@ func (g *guest[H]) Start(ctx context.Context) error {
 		return errors.Join(err, os.RemoveAll(g.sockets))
 	}
 	g.swap(now)
-	g.set(plugin.Health{State: plugin.Healthy})
+	health, err := now.half.Ask(ctx)
+	if err != nil {
+		health = plugin.Health{State: plugin.Healthy} // it started; the supervisor asks again
+	}
+	g.set(health)
 	g.env.Tasks.Go("watch over "+g.spec.ID(), g.supervise)
 	return nil
 }
@@ -98,7 +102,7 @@ func (g *guest[H]) Stop(ctx context.Context) error {
 	old := g.swap(nil)
 	g.set(plugin.Health{State: plugin.Stopped})
 	if old != nil {
-		g.retire(ctx, old)
+		err = errors.Join(err, g.retire(ctx, old))
 	}
 	return errors.Join(err, os.RemoveAll(g.sockets))
 }
@@ -128,17 +132,23 @@ func (g *guest[H]) begin(ctx context.Context) (_ *running[H], err error) {
 	return now, now.half.Start(ctx)
 }
 
-// retire stops a plugin in good order, within the grace, and ends its process.
-func (g *guest[H]) retire(ctx context.Context, old *running[H]) {
+// retire stops a plugin in good order, within the grace, and ends its process. That it
+// had to be killed is for the log: it is gone, which is what was asked for.
+func (g *guest[H]) retire(ctx context.Context, old *running[H]) error {
 	stopping, cancel := context.WithTimeout(ctx, g.opts.Grace)
 	err := old.half.Stop(stopping)
 	cancel()
 	if err != nil {
-		g.env.Log.Warn("the plugin was not stopped in good order", "error", old.process.lost(err))
+		err = fmt.Errorf("%s: stop: %w", g.spec.label(), old.process.lost(err))
 		old.process.end("killed: it did not stop")
-		return
+	} else if err = old.process.stop(ctx); err != nil {
+		err = fmt.Errorf("%s: %w", g.spec.label(), err)
 	}
-	old.process.stop(ctx)
+	if err == nil || g.opts.Strict {
+		return err
+	}
+	g.env.Log.Warn("the plugin was not stopped in good order", "error", err)
+	return nil
 }
 
 func (g *guest[H]) lock(ctx context.Context) error {
@@ -272,7 +282,7 @@ func (g *guest[H]) replace(ctx context.Context, section plugin.Section) error {
 	g.feel(plugin.Health{State: plugin.Healthy})
 	g.revived(ctx, next.half)
 	if old != nil {
-		g.retire(ctx, old)
+		return g.retire(ctx, old)
 	}
 	return nil
 }

@@ -165,17 +165,23 @@ func agree(spec Spec, said wire.Description, contracts []string) (string, error)
 	return "", fmt.Errorf("%w: it speaks %q, this program %q: one of the two is too old", ErrVersion, said.Contracts, contracts)
 }
 
+// errStubborn: it was told to end, and was killed in the end.
+var errStubborn = errors.New("did not end when it was told to, and was killed")
+
 // stop asks the process to end and sees to it that it does, within the grace and ctx.
-func (p *process) stop(ctx context.Context) {
+func (p *process) stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, p.opts.Grace)
 	defer cancel()
 	// What it answers does not matter: that it ends does.
 	_ = p.conn.Invoke(ctx, "/plugin.GRPCController/Shutdown", &emptypb.Empty{}, &emptypb.Empty{})
 	select {
 	case <-p.child.exited:
+		p.end("")
+		return nil
 	case <-ctx.Done():
 	}
 	p.end("killed: it did not end when it was told to")
+	return errStubborn
 }
 
 // end kills what is left and lets go of everything.

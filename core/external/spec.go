@@ -81,6 +81,7 @@ type Options struct {
 	Budget    int           // restarts within Window; one more and the plugin has failed; 0: 5
 	Window    time.Duration // 0: 5 min
 	Calls     int           // at the same time; 0: 256
+	Strict    bool          // Stop is an error if the plugin had to be killed, for those who test plugins
 	SocketDir string        // where the private directories of sockets are made; "": chosen
 }
 

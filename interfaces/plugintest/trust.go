@@ -20,6 +20,11 @@ type TrustHarness struct {
 	// AcceptsUnknown: the plugin accepts and pins the first key of a name that has no
 	// pin. Without it, such a key must be refused and nothing may be pinned.
 	AcceptsUnknown bool
+	// Foreign: what the plugin accepts does not follow from pins; these it is known to
+	// accept and to refuse.
+	Foreign bool
+	Accepts []trust.Claim
+	Refuses []trust.Claim
 }
 
 // Trust checks that a trust plugin keeps the promises of the contract: only the key
@@ -120,9 +125,13 @@ func (b *trustBench) undecided(what string, err error) {
 	switch {
 	case err == nil:
 		b.Errorf("%s: accepted", what)
-	case errors.Is(err, trust.ErrUntrusted) || errors.Is(err, trust.ErrKeyMismatch):
+	case isVerdict(err):
 		b.Errorf("%s: refused as if the peer were at fault: %v", what, err)
 	}
+}
+
+func isVerdict(err error) bool {
+	return errors.Is(err, trust.ErrUntrusted) || errors.Is(err, trust.ErrKeyMismatch)
 }
 
 // pinned wants exactly this pin of node; the zero key means none.
