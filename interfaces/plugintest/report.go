@@ -26,11 +26,7 @@ func DiscoveryReport(ctx context.Context, h DiscoveryHarness, tell func(Finding)
 
 // TrustReport is DiscoveryReport for a trust plugin.
 func TrustReport(ctx context.Context, h TrustHarness, tell func(Finding)) {
-	if h.Foreign {
-		report(ctx, h, trustForeignChecks(), tell)
-		return
-	}
-	report(ctx, h, trustChecks(), tell)
+	report(ctx, h, h.checks(), tell)
 }
 
 func report[H any](ctx context.Context, h H, checks []check[H], tell func(Finding)) {

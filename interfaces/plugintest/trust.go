@@ -33,15 +33,23 @@ type TrustHarness struct {
 // All of it is done twice: with the plugin itself, and with the wire between.
 func Trust(t *testing.T, h TrustHarness) {
 	t.Helper()
-	runAll(t, h, trustChecks())
-	t.Run("wire", func(t *testing.T) { runAll(t, h.overWire(), trustChecks()) })
+	runAll(t, h, h.checks())
+	t.Run("wire", func(t *testing.T) { runAll(t, h.overWire(), h.checks()) })
 }
 
 // TrustProcess is the suite of a trust plugin for a harness whose plugins live in
 // processes of their own.
 func TrustProcess(t *testing.T, h TrustHarness) {
 	t.Helper()
-	runAll(t, h, trustChecks())
+	runAll(t, h, h.checks())
+}
+
+// checks are those that make sense of the plugin.
+func (h TrustHarness) checks() []check[TrustHarness] {
+	if h.Foreign {
+		return trustForeignChecks()
+	}
+	return trustChecks()
 }
 
 func trustChecks() []check[TrustHarness] {
