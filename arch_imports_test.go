@@ -180,6 +180,9 @@ func libraries() []owner {
 		{library: "github.com/fsnotify/fsnotify", rooms: []string{"plugins/discovery-file"}},
 		// The demo of the program serves a zone of its own to show discovery by DNS.
 		{library: "github.com/miekg/dns", rooms: []string{"plugins/discovery-dns", "cmd/barrel"}, tests: []string{"core"}},
+		// How values travel is the business of one block; nobody else sees an encoding.
+		{library: "github.com/fxamacker/cbor", rooms: []string{"core/block/process"}},
+		{library: "google.golang.org/protobuf", rooms: []string{"core/block/process"}, tests: []string{"core"}},
 		{library: "github.com/spf13/cobra", rooms: []string{"cmd/barrel"}},
 		{library: "github.com/spf13/pflag", rooms: []string{"cmd/barrel"}},
 		{library: "github.com/prometheus", rooms: []string{"cmd/barrel"}},

@@ -168,7 +168,8 @@ func (l *life) addBlocks() {
 	l.links.HandleStreams(link.Messages, link.Pooled, l.onMessages)
 	l.add(partLink, l.links, l.parts.transport, l.parts.trust, partResolve)
 	l.processes = process.New(process.Config{
-		Node: l.name, Incarnation: l.self.incarnation, Network: messageNetwork{l},
+		Node: l.name, Incarnation: l.self.incarnation, Network: messageNetwork{l}, Types: l.node.types,
+		MaxPayload: l.node.cfg.Messages.MaxPayload, DeadLetter: l.onDeadLetter,
 		Tasks: l.kernel.Tasks(partProcess), Log: limited(l.log.With("part", partProcess)),
 	})
 	l.add(partProcess, l.processes, partLink, l.parts.registry)

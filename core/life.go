@@ -46,6 +46,8 @@ type life struct {
 	links     *link.Links
 	holds     *holds
 	processes *process.Processes
+	letters   kernel.Bus[process.DeadLetter]
+	dead      refusals // what is told of them as events
 	bootstrap *bootstrap.Bootstrap
 
 	meters  *observe.Meters
@@ -60,8 +62,8 @@ type life struct {
 func newLife(n *Node, me *self) *life {
 	return &life{
 		node: n, self: me, name: n.name, log: n.log, events: n.events.Load(), started: time.Now().UTC(),
-		kernel: kernel.New(kernel.Options{Log: n.log}),
-		tasks:  plugin.NewTasks(func(p plugin.Panic) { n.fail(p) }),
+		kernel: kernel.New(kernel.Options{Log: n.log}), dead: refusals{limit: newLimit()},
+		tasks: plugin.NewTasks(func(p plugin.Panic) { n.fail(p) }),
 	}
 }
 
@@ -83,6 +85,7 @@ func (l *life) start(ctx context.Context) (err error) {
 
 // close ends what start began besides the parts.
 func (l *life) close(ctx context.Context) error {
+	l.letters.Close()
 	return errors.Join(l.tasks.Close(ctx), l.meters.Close())
 }
 

@@ -172,7 +172,7 @@ type Event struct {
 
 // EventKinds lists the kinds of events there are.
 func EventKinds() []string {
-	return []string{"peer", "member", "service", "node", "link", "plugin", "trust"}
+	return []string{"peer", "member", "service", "node", "link", "message", "plugin", "trust"}
 }
 
 // Keys is the node's own identity.
