@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/barrelp2p/barrel/interfaces/plugin"
 )
 
 func TestStopAnswersAndStartWorksAgain(t *testing.T) {
@@ -101,7 +103,9 @@ func TestAHandlerThatDoesNotEndIsNamed(t *testing.T) {
 func TestSpawnBeforeStart(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		p := w.node("a@h")
-		fresh := New(p.cfg)
+		cfg := p.cfg
+		cfg.Tasks = plugin.NewTasks(func(p plugin.Panic) { t.Error(p) })
+		fresh := New(cfg)
 		defer func() { must(t, fresh.Stop(t.Context())) }()
 		proc, err := fresh.Spawn(Spec{Handle: echo})
 		must(t, err)

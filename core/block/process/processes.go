@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -52,6 +53,7 @@ type Processes struct {
 	nextGen atomic.Uint64 // generations of message streams
 	remotes remotes
 	ties    ties
+	offers  offers
 	dead    deadLetters
 	answers sync.Pool   // of chan result
 	sealed  atomic.Bool // nothing more is sent
@@ -85,6 +87,7 @@ func New(cfg Config) *Processes {
 		guests: map[name.Node]*guest{},
 	}
 	p.ties.init()
+	p.offers.all = map[string]offer{}
 	p.nextID.Store(nodeID)
 	return p
 }
@@ -102,6 +105,11 @@ func (p *Processes) Types() *Types { return p.types }
 
 // Start lets messages flow.
 func (p *Processes) Start(context.Context) error {
+	p.reopen()
+	return p.spawnControl()
+}
+
+func (p *Processes) reopen() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stopped {
@@ -110,7 +118,6 @@ func (p *Processes) Start(context.Context) error {
 	}
 	p.sealed.Store(false)
 	p.draining.Store(false)
-	return nil
 }
 
 // stopGrace is for how long Stop lets answers go out, and what is on its way be written.
@@ -178,6 +185,9 @@ func (p *Processes) PeerUp(node name.Node, hidden bool) { p.ties.nodeUp(p, node,
 // PeerDown fails the calls that wait for a node that is gone, ends those that it waits
 // for, and tells those who watch it or its processes. It does not block.
 func (p *Processes) PeerDown(node name.Node, reason string) {
+	if r := p.remotes.get(node); r != nil {
+		r.cutOff(fmt.Errorf("message to %s: link ended: %s: %w", node, reason, ErrNoConnection))
+	}
 	p.failCalls(node, reason)
 	p.dismiss(node)
 	p.ties.nodeDown(p, node)

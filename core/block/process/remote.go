@@ -106,6 +106,15 @@ func (r *remote) unused() bool {
 	return true
 }
 
+// cutOff gives up what waits for a link that has ended; who sends from now on needs
+// another.
+func (r *remote) cutOff(err error) {
+	for i := range r.outlets {
+		o := &r.outlets[i]
+		o.lose(o.roll(o.current()), err)
+	}
+}
+
 // connect makes sure that there is a link.
 func (p *Processes) connect(ctx context.Context, node name.Node) error {
 	if p.sealed.Load() || p.isStopped() {

@@ -29,6 +29,8 @@ type Spec struct {
 	PanicEnds bool
 	Trap      bool       // starts as one that traps exits
 	Links     []name.Ref // linked before it runs
+
+	started func(*Process) // called before it runs
 }
 
 // Process is one process. All methods are safe for concurrent use.
@@ -51,6 +53,7 @@ type Process struct {
 	reason  error
 	watches []watch
 	links   []name.Ref
+	keeper  *keeper // of a supervisor
 }
 
 // Spawn starts a process.
@@ -84,6 +87,9 @@ func (p *Processes) adopt(proc *Process) error {
 	if !stopped {
 		for _, other := range proc.spec.Links {
 			p.link(proc, other)
+		}
+		if proc.spec.started != nil {
+			proc.spec.started(proc)
 		}
 		if p.cfg.Tasks.Go("process", proc.run) {
 			return nil

@@ -60,11 +60,13 @@ type ties struct {
 	up       map[name.Node]bool // hidden or not
 	watchers map[*Process]int
 	hooks    map[uint64]func(node name.Node, up bool)
+	local    map[uint64]func(Down) // monitors of processes of this node that are about to start
 }
 
 func (t *ties) init() {
 	t.nodes, t.up = map[name.Node]*tie{}, map[name.Node]bool{}
 	t.watchers, t.hooks = map[*Process]int{}, map[uint64]func(name.Node, bool){}
+	t.local = map[uint64]func(Down){}
 }
 
 func (t *ties) clear() {
