@@ -20,7 +20,7 @@ func rows() []row {
 	words := []string{"interfaces/plugin", "interfaces/name"}
 	contracts := slices.Concat(words, []string{"interfaces/transport", "interfaces/discovery", "interfaces/trust",
 		"interfaces/membership", "interfaces/registry"})
-	lent := slices.Concat(contracts, []string{"interfaces/settings", "interfaces/safefile"})
+	lent := slices.Concat(contracts, []string{"interfaces/settings", "interfaces/safefile", "interfaces/inbox"})
 	thinking := slices.Concat(lent, []string{"core/machine/"})
 	return []row{
 		{room: "interfaces/name"},
@@ -28,10 +28,11 @@ func rows() []row {
 		{room: "interfaces/transport", may: words},
 		{room: "interfaces/discovery", may: words},
 		{room: "interfaces/trust", may: words},
-		{room: "interfaces/membership", may: slices.Concat(words, []string{"interfaces/transport"})},
-		{room: "interfaces/registry", may: slices.Concat(words, []string{"interfaces/membership"})},
+		{room: "interfaces/membership", may: slices.Concat(words, []string{"interfaces/transport", "interfaces/trust"})},
+		{room: "interfaces/registry", may: slices.Concat(words, []string{"interfaces/membership", "interfaces/trust"})},
 		{room: "interfaces/settings", may: contracts},
 		{room: "interfaces/safefile", may: contracts},
+		{room: "interfaces/inbox", may: contracts},
 		{room: "interfaces/plugintest", may: lent, tests: []string{"plugins/transport-memory"}},
 		{room: "interfaces/proto/", future: true},
 		{room: "interfaces/wire", may: slices.Concat(contracts, []string{"interfaces/proto/"}), future: true},

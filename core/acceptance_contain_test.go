@@ -61,6 +61,7 @@ func TestAPanicIsContained(t *testing.T) {
 	events := record(t, n)
 	faults.panics <- struct{}{}
 	eventually(t, "the restart is told", func() bool { return warned(t, n, "discovery/shaky: restarted once after a panic") })
+	eventually(t, "it works again", func() bool { return len(events.all("plugin", "ok")) > 0 })
 	var states []string
 	for _, e := range events.all("plugin", "") {
 		if e.Name != "discovery/shaky" {
@@ -179,12 +180,14 @@ func TestASlowReaderIsToldWhatItMissed(t *testing.T) {
 	slow := n.Subscribe("service")
 	defer slow.Close()
 	const services, kept = 700, 1024
-	for range services {
+	for i := range services {
 		if err := offerEcho(t, n).Close(); err != nil {
 			t.Fatal(err)
 		}
+		if (i+1)%100 == 0 { // no faster than the quick one
+			eventually(t, "the quick reader has all", func() bool { return len(quick.all("service", "")) == 2*(i+1) })
+		}
 	}
-	eventually(t, "the quick reader has all", func() bool { return len(quick.all("service", "")) == 2*services })
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	gap, err := slow.Next(ctx)

@@ -37,7 +37,7 @@ func TestAKilledNodeIsNoticed(t *testing.T) {
 			}
 			e := seen.first("peer", "down")
 			if e.Node != b.Name() || !slices.Equal(seen.story(), []string{
-				"link down " + seed2, "peer down " + seed2, "member suspect " + seed2,
+				"link down " + seed2, "peer down " + seed2, "node isolated " + seed1, "member suspect " + seed2,
 			}) {
 				t.Errorf("told: %v", seen.story())
 			}

@@ -76,7 +76,8 @@ func tell(t *testing.T, seen *tape, a *core.Node) {
 	story := seen.story()
 	for _, thread := range [][]string{
 		{"link up dies@10.0.0.2", "peer up dies@10.0.0.2", "link down dies@10.0.0.2", "peer down dies@10.0.0.2", "member suspect dies@10.0.0.2", "member down dies@10.0.0.2"},
-		{"link up leaves@10.0.0.3", "member up leaves@10.0.0.3", "peer down leaves@10.0.0.3", "member left leaves@10.0.0.3", "link up leaves@10.0.0.3", "member up leaves@10.0.0.3"},
+		{"link up leaves@10.0.0.3", "member up leaves@10.0.0.3", "member left leaves@10.0.0.3", "link up leaves@10.0.0.3", "member up leaves@10.0.0.3"},
+		{"peer up leaves@10.0.0.3", "peer down leaves@10.0.0.3", "peer up leaves@10.0.0.3"},
 		{"member up leaves@10.0.0.3", "trust refused stranger@10.0.0.4", "service registered a@10.0.0.1echo", "member left leaves@10.0.0.3", "service unregistered a@10.0.0.1echo", "node left a@10.0.0.1"},
 	} {
 		inOrder(t, story, thread)

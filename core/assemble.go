@@ -20,6 +20,7 @@ const (
 	partLink      = "link"
 	partResolve   = "resolve"
 	partAnnounce  = "announce"
+	partBroadcast = "broadcast"
 	partProcess   = "process"
 	partBootstrap = "bootstrap"
 	partAdmin     = "admin"
@@ -152,10 +153,13 @@ func (l *life) addRegistry() (err error) {
 
 func (l *life) addMembership() (err error) {
 	env := func(e plugin.Env) membership.Env {
-		return membership.Env{Env: e, Network: memberNetwork{l}, Emit: l.onMember}
+		return membership.Env{
+			Env: e, Network: memberNetwork{l}, Emit: l.onMember,
+			Signer: purposed{l.self, trust.ForMembership}, Vet: l.vet,
+		}
 	}
 	l.parts.membership, l.membership, err = build(l, plugin.Membership, l.node.catalog.Membership, l.node.opts.membership, env)
-	l.add(l.parts.membership, l.membership, partLink, l.parts.registry)
+	l.add(l.parts.membership, l.membership, partLink, partBroadcast, l.parts.registry)
 	return err
 }
 
@@ -166,7 +170,9 @@ func (l *life) addBlocks() {
 	l.holds = newHolds(l.links)
 	l.links.HandleFrames(link.Membership, l.onFrame)
 	l.links.HandleStreams(link.Messages, link.Pooled, l.onMessages)
+	l.links.HandleStreams(link.Broadcast, link.Pooled, l.onBroadcasts)
 	l.add(partLink, l.links, l.parts.transport, l.parts.trust, partResolve)
+	l.addBroadcast()
 	l.processes = process.New(process.Config{
 		Node: l.name, Incarnation: l.self.incarnation, Network: messageNetwork{l}, Types: l.node.types,
 		MaxPayload: l.node.cfg.Messages.MaxPayload, DeadLetter: l.onDeadLetter,

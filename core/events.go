@@ -13,8 +13,8 @@ import (
 )
 
 // Event is one thing that happened, as `barrel events` shows it. Kinds and types: peer
-// (up, down), member (up, suspect, down, left), service (registered, updated,
-// unregistered, down), node (joined, left), link (up, down), trust (refused,
+// (up, down), member (up, suspect, down, left, conflict), service (registered, updated,
+// unregistered, down), node (joined, left, isolated, connected, partitioned, healed), link (up, down), trust (refused,
 // pinned, removed, mode), plugin (a part's new state). Type "gap" stands for events that were lost because the reader
 // was too slow; Extra["count"] says how many.
 type Event = admin.Event
@@ -75,9 +75,18 @@ func (l *life) publish(kind, what string, node name.Node, reason string, extra m
 // onMember takes the events of the membership: services first, so that whoever hears
 // of a death no longer finds the dead.
 func (l *life) onMember(e membership.Event) {
+	switch e.Type {
+	case membership.PeerUp:
+		l.broadcast.Up(e.Node)
+	case membership.PeerDown:
+		l.broadcast.Down(e.Node)
+	}
 	l.registry.Observe(e)
 	kind, what := splitType(string(e.Type))
-	extra := map[string]string{"incarnation": formatUint(e.Incarnation)}
+	extra := map[string]string{}
+	if e.Incarnation > 0 {
+		extra["incarnation"] = formatUint(e.Incarnation)
+	}
 	if len(e.Endpoints) > 0 {
 		extra["address"] = e.Endpoints[0].String()
 	}

@@ -32,6 +32,15 @@ func (h *holds) neighbour(node name.Node, hold bool) {
 	h.links.Hold(node, hold || h.calls[node] > 0)
 }
 
+// letGo is the word of membership that it has no use for the link any more. Others may.
+func (h *holds) letGo(node name.Node) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.neighbours, node)
+	h.links.Hold(node, h.calls[node] > 0)
+	h.links.Release(node)
+}
+
 // call holds the link to node until release.
 func (h *holds) call(node name.Node) (release func()) {
 	h.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/barrelp2p/barrel/core/block/bootstrap"
+	"github.com/barrelp2p/barrel/core/block/broadcast"
 	"github.com/barrelp2p/barrel/core/block/link"
 	"github.com/barrelp2p/barrel/core/block/process"
 	"github.com/barrelp2p/barrel/core/block/resolve"
@@ -44,6 +45,7 @@ type life struct {
 
 	resolver  *resolve.Resolver
 	links     *link.Links
+	broadcast *broadcast.Broadcast
 	holds     *holds
 	processes *process.Processes
 	letters   kernel.Bus[process.DeadLetter]
@@ -103,6 +105,15 @@ func (l *life) onFrame(p link.Peer, data []byte) {
 	if isMember(p) {
 		l.membership.Input(membership.Input{Kind: membership.Frame, Peer: asPeer(p), Data: data})
 	}
+}
+
+// onBroadcasts passes a stream of broadcasts to the block.
+func (l *life) onBroadcasts(ctx context.Context, p link.Peer, s *link.Stream) {
+	if !isMember(p) {
+		s.Reset(transport.CloseProtocol)
+		return
+	}
+	l.broadcast.Receive(ctx, p.Node, s)
 }
 
 // onMessages passes a message stream to the processes.

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/barrelp2p/barrel/core/block/broadcast"
 	"github.com/barrelp2p/barrel/core/block/link"
 	"github.com/barrelp2p/barrel/core/block/process"
+	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/transport"
 )
@@ -37,8 +39,48 @@ func (m memberNetwork) Send(node name.Node, frame []byte) error {
 
 func (m memberNetwork) Hold(node name.Node, hold bool) { m.life.holds.neighbour(node, hold) }
 
+// Disconnect closes a link that should not be, and only lets go one that membership does
+// not need: there may be calls on it, and messages that wait.
 func (m memberNetwork) Disconnect(node name.Node, code transport.CloseCode, reason string) {
-	m.life.links.Disconnect(node, code, reason)
+	switch code {
+	case transport.CloseDropped, transport.CloseIdle:
+		m.life.holds.letGo(node)
+	default:
+		m.life.links.Disconnect(node, code, reason)
+	}
+}
+
+// Broadcast reaches every member over neighbours.
+func (m memberNetwork) Broadcast(data []byte) error {
+	return m.life.broadcast.Send(broadcast.Membership, data)
+}
+
+func (m memberNetwork) Flush(ctx context.Context) error { return m.life.broadcast.Flush(ctx) }
+
+// broadcastNetwork is what broadcasts are lent: streams on links that there are.
+type broadcastNetwork struct{ life *life }
+
+func (b broadcastNetwork) OpenBroadcast(ctx context.Context, node name.Node) (broadcast.Stream, error) {
+	s, err := b.life.links.OpenOn(ctx, node, link.Broadcast, link.Pooled)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// addBroadcast makes the block that carries messages to everybody.
+func (l *life) addBroadcast() {
+	l.broadcast = broadcast.New(broadcast.Config{
+		Origin: l.self.origin(l.name), Incarnation: l.self.incarnation, Network: broadcastNetwork{l},
+		Tree: func(near []name.Node) {
+			l.membership.Input(membership.Input{Kind: membership.Tree, Nodes: near})
+		},
+		Tasks: l.kernel.Tasks(partBroadcast), Log: limited(l.log.With("part", partBroadcast)),
+	})
+	l.broadcast.Handle(broadcast.Membership, func(from name.Node, data []byte) {
+		l.membership.Input(membership.Input{Kind: membership.Broadcast, Peer: membership.Peer{Node: from}, Data: data})
+	})
+	l.add(partBroadcast, l.broadcast, partLink)
 }
 
 // messageNetwork is what processes are lent: a stream to any node, on demand.

@@ -43,26 +43,26 @@ func newLimit() *rate.Limiter { return rate.NewLimiter(rate.Every(time.Second), 
 func isMember(p link.Peer) bool { return p.Proof != handshake.CookieOnly }
 
 func asPeer(p link.Peer) membership.Peer {
-	return membership.Peer{Node: p.Node, Incarnation: p.Incarnation, Endpoints: p.Endpoints, Remote: p.Remote}
+	return membership.Peer{Node: p.Node, Key: p.Key, Incarnation: p.Incarnation, Endpoints: p.Endpoints, Remote: p.Remote}
 }
 
-// Up tells membership and whoever listens.
+// Up tells whoever listens, and then membership, whose own events follow from it.
 func (o *observer) Up(p link.Peer) {
 	o.life.meters.Opened()
+	o.life.publish("link", "up", p.Node, "", map[string]string{"address": p.Remote.String(), "proof": p.Proof.String()})
 	if isMember(p) {
 		o.life.membership.Input(membership.Input{Kind: membership.LinkUp, Peer: asPeer(p)})
 	}
 	o.life.processes.PeerUp(p.Node, !isMember(p))
-	o.life.publish("link", "up", p.Node, "", map[string]string{"address": p.Remote.String(), "proof": p.Proof.String()})
 }
 
-// Down tells membership, fails calls that wait for the peer, and tells whoever listens.
+// Down tells whoever listens, then membership, and fails calls that wait for the peer.
 func (o *observer) Down(p link.Peer, code transport.CloseCode, text string) {
+	o.life.publish("link", "down", p.Node, text, map[string]string{"code": code.String()})
 	if isMember(p) {
 		o.life.membership.Input(membership.Input{Kind: membership.LinkDown, Peer: asPeer(p), Code: code, Text: text})
 	}
 	o.life.processes.PeerDown(p.Node, text)
-	o.life.publish("link", "down", p.Node, text, map[string]string{"code": code.String()})
 }
 
 // Refused tells whoever listens and the log. A stranger must not be able to fill

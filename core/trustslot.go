@@ -26,6 +26,18 @@ func (s *trustSlot) Decide(ctx context.Context, claim trust.Claim) error {
 	return current.Decide(ctx, claim)
 }
 
+// Vet asks the plugin of the moment about hearsay; one that has no word on it does not
+// stand in the way.
+func (s *trustSlot) Vet(claim trust.Claim) error {
+	s.mu.RLock()
+	current := s.current
+	s.mu.RUnlock()
+	if v, ok := current.(trust.Vetter); ok {
+		return v.Vet(claim)
+	}
+	return nil
+}
+
 // Start starts the plugin.
 func (s *trustSlot) Start(ctx context.Context) error {
 	s.mu.Lock()

@@ -19,6 +19,7 @@ import (
 	discoveryfile "github.com/barrelp2p/barrel/plugins/discovery-file"
 	discoverystatic "github.com/barrelp2p/barrel/plugins/discovery-static"
 	membershipfull "github.com/barrelp2p/barrel/plugins/membership-full"
+	membershiphyparview "github.com/barrelp2p/barrel/plugins/membership-hyparview"
 	registrymemory "github.com/barrelp2p/barrel/plugins/registry-memory"
 	transportmemory "github.com/barrelp2p/barrel/plugins/transport-memory"
 	transportquic "github.com/barrelp2p/barrel/plugins/transport-quic"
@@ -33,7 +34,7 @@ func All() catalog.Catalog {
 		Transport:  []transport.Factory{transportquic.Factory(), transportmemory.Factory()},
 		Discovery:  []discovery.Factory{discoverystatic.Factory(), discoveryfile.Factory(), discoverydns.Factory()},
 		Trust:      []trust.Factory{trusttofu.Factory(), truststrict.Factory()},
-		Membership: []membership.Factory{membershipfull.Factory()},
+		Membership: []membership.Factory{membershiphyparview.Factory(), membershipfull.Factory()},
 		Registry:   []registry.Factory{registrymemory.Factory()},
 	}
 }

@@ -69,7 +69,7 @@ func Slots() []Slot {
 		},
 		{
 			Kind: plugin.Membership, Question: "who is here, who are my neighbours?",
-			Cardinality: One, Defaults: []string{"full"},
+			Cardinality: One, Defaults: []string{"hyparview"},
 			Absence: Absence{Policy: Frozen, Works: "the members known last stay as they were",
 				Stops: "nobody joins, and nobody is declared down"},
 		},

@@ -20,6 +20,14 @@
 // incarnation lower than one already reported for that node, and never repeats the
 // state that was reported last.
 //
+// A third family, node events, is about this node itself: isolated when its last
+// neighbour is gone, connected when it has one again; partitioned when many members
+// went at once or are known and out of reach, healed when that is over.
+//
+// A name stands for one key. What others say of a member is believed only as far as
+// that member signed it (Env.Signer, Env.Vet); a name seen with a second key is a
+// MemberConflict and a refusal, never a silent replacement.
+//
 // Who calls it: the node. Join and Leave come from its user; Input brings what
 // happens on links, one at a time and in order, and must not block. What the
 // plugin wants done it asks of Network, from goroutines of its own. Members and View
@@ -43,6 +51,7 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/transport"
+	"github.com/barrelp2p/barrel/interfaces/trust"
 )
 
 // Contract is the version of this contract that plugins announce.
@@ -54,6 +63,11 @@ type Env struct {
 	Network Network
 	// Emit publishes an event. It never blocks and keeps the order of calls.
 	Emit func(Event)
+	// Signer signs what this node says of itself, for trust.ForMembership.
+	Signer trust.Signer
+	// Vet says whether hearsay may be believed: that key is node. nil, or an error that
+	// wraps trust.ErrKeyMismatch or trust.ErrUntrusted. It does not block for long.
+	Vet func(node name.Node, key trust.Key) error
 }
 
 // Factory makes membership plugins.
@@ -94,6 +108,7 @@ const (
 // Member is what is known of a node in the cluster.
 type Member struct {
 	Node        name.Node
+	Key         trust.Key // zero if it is not known
 	State       State
 	Incarnation uint64
 	Endpoints   []name.Address
@@ -107,14 +122,20 @@ type View struct{ Active, Passive []name.Node }
 // EventType says what happened; the first word is the family.
 type EventType string
 
-// The events of both families.
+// The events of the three families. MemberConflict stands beside the states: it changes
+// none, and Incarnation is zero.
 const (
-	PeerUp        EventType = "peer up"
-	PeerDown      EventType = "peer down"
-	MemberUp      EventType = "member up"
-	MemberSuspect EventType = "member suspect"
-	MemberDown    EventType = "member down"
-	MemberLeft    EventType = "member left"
+	PeerUp         EventType = "peer up"
+	PeerDown       EventType = "peer down"
+	MemberUp       EventType = "member up"
+	MemberSuspect  EventType = "member suspect"
+	MemberDown     EventType = "member down"
+	MemberLeft     EventType = "member left"
+	MemberConflict EventType = "member conflict" // its name was seen with a second key; Reason has both
+	Isolated       EventType = "node isolated"
+	Connected      EventType = "node connected"
+	Partitioned    EventType = "node partitioned"
+	Healed         EventType = "node healed"
 )
 
 // Event is a change that the plugin reports.
@@ -134,20 +155,24 @@ const (
 	LinkUp InputKind = iota + 1
 	LinkDown
 	Frame
+	Broadcast // what a node gave to Network.Broadcast, once at most
+	Tree      // Nodes are the neighbours to which broadcasts go at once, from now on
 )
 
-// Input is one thing that happened on a link.
+// Input is one thing that happened on a link, or to the broadcasts.
 type Input struct {
-	Kind InputKind
-	Peer Peer                // the node at the other end
-	Data []byte              // Frame: the bytes; the plugin may keep them
-	Code transport.CloseCode // LinkDown: why; CloseNone when the peer was lost
-	Text string              // LinkDown: the same for people
+	Kind  InputKind
+	Peer  Peer                // the node at the other end; of a Broadcast the one that passed it on
+	Data  []byte              // Frame, Broadcast: the bytes; the plugin may keep them
+	Nodes []name.Node         // Tree
+	Code  transport.CloseCode // LinkDown: why; CloseNone when the peer was lost
+	Text  string              // LinkDown: the same for people
 }
 
 // Peer is a node with a link to this one, as the handshake proved it.
 type Peer struct {
 	Node        name.Node
+	Key         trust.Key // zero if auth is disabled: nobody proves one
 	Incarnation uint64
 	Endpoints   []name.Address // where it says it can be dialed
 	Remote      name.Address   // where it is seen from here
@@ -159,10 +184,15 @@ var (
 	ErrNoLink = errors.New("no link")
 	// ErrBusy: the link's queue is full; the peer reads too slowly.
 	ErrBusy = errors.New("link is busy")
+	// ErrTooLarge: more than MaxFrame or MaxBroadcast.
+	ErrTooLarge = errors.New("too large")
 )
 
 // MaxFrame is the largest frame that Network.Send takes, in bytes.
 const MaxFrame = 64 << 10
+
+// MaxBroadcast is the largest data that Network.Broadcast takes, in bytes.
+const MaxBroadcast = 256 << 10
 
 // Network is what the host does for a membership: links, and frames on them. All
 // methods are safe for concurrent use.
@@ -177,6 +207,15 @@ type Network interface {
 	Send(node name.Node, frame []byte) error
 	// Hold keeps the link to node from being collected as idle, or lets it go again.
 	Hold(node name.Node, hold bool)
+	// Broadcast sends data to every member that can be reached over neighbours, as an
+	// Input there; not to this node. It never blocks: ErrTooLarge.
+	Broadcast(data []byte) error
+	// Flush returns when the neighbours have read what was broadcast before, or ctx ends.
+	Flush(ctx context.Context) error
 	// Disconnect closes the link to node, if there is one, after what was sent before.
+	// With CloseDropped or CloseIdle it only lets the link go, and the hold on it: the
+	// host closes it, with CloseIdle, once nobody else has used it for a moment and the
+	// peer does not need it either, and keeps it while somebody does. LinkDown tells
+	// when it is closed; until then the link is up and frames pass.
 	Disconnect(node name.Node, code transport.CloseCode, reason string)
 }

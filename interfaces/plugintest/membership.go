@@ -39,6 +39,7 @@ func membershipChecks() []check[MembershipHarness] {
 		{"leave is sticky until join", membershipSticky},
 		{"crash is noticed", membershipCrash},
 		{"partition heals", membershipHeal},
+		{"an outage heals by itself", membershipOutage},
 		{"restart begins a new life", membershipRestart},
 		{"dead past does not speak", membershipPast},
 		{"peaceful close is no failure", membershipPeace},
@@ -52,9 +53,9 @@ func membershipLifecycle(t T, h MembershipHarness) {
 	f := newFabric(t, h)
 	host := f.puppet("self")
 	lifecycle(t, func(t T) plugin.Part {
-		return h.New(t, membership.Env{Env: Env(t, host.node.String()), Network: host, Emit: host.emit})
+		return h.New(t, host.lend(Env(t, host.node.String())))
 	})
-	stopped := h.New(t, membership.Env{Env: Env(t, host.node.String()), Network: host, Emit: host.emit})
+	stopped := h.New(t, host.lend(Env(t, host.node.String())))
 	stopped.Input(membership.Input{Kind: membership.LinkUp, Peer: host.peer()})
 	stopped.Members()
 	stopped.View()
@@ -177,6 +178,29 @@ func (f *fabric) downAcross(from *station, others ...*station) {
 	for _, to := range others {
 		from.sees(to, membership.Down)
 		to.sees(from, membership.Down)
+	}
+}
+
+// membershipOutage: nobody reaches anybody, and when that is over all are whole again
+// without a Join. Each says that it is alone, and when it is no more.
+func membershipOutage(t T, h MembershipHarness) {
+	f := newFabric(t, h)
+	a, b, c := f.start("a"), f.unlisted("b"), f.unlisted("c")
+	b.join(a)
+	c.join(a)
+	f.settled(a, b, c)
+	f.cut(a, b, c)
+	f.cut(b, c)
+	for _, s := range []*station{a, b, c} {
+		s.expectIsolated(true)
+	}
+	f.downAcross(a, b, c)
+	f.downAcross(b, c)
+	f.heal()
+	f.settled(a, b, c)
+	for _, s := range []*station{a, b, c} {
+		s.expectIsolated(false)
+		s.expectOrder()
 	}
 }
 

@@ -31,6 +31,7 @@ func TestMembershipSuiteCatches(t *testing.T) {
 		{tinyFlaws{selfInView: true}, "alone", "View of a node alone"},
 		{tinyFlaws{unsorted: true}, "two nodes join", "sorted"},
 		{tinyFlaws{noEndpoints: true}, "two nodes join", "endpoints"},
+		{tinyFlaws{noKeys: true}, "two nodes join", "the key of"},
 		{tinyFlaws{upTwice: true}, "two nodes join", `"member up" told`},
 		{tinyFlaws{noHearsay: true}, "three through one seed", "sees"},
 		{tinyFlaws{neverHolds: true}, "active links are held", "Hold"},
@@ -43,6 +44,8 @@ func TestMembershipSuiteCatches(t *testing.T) {
 		{tinyFlaws{neverSuspects: true}, "crash is noticed", "c is down"},
 		{tinyFlaws{diesAsLeft: true}, "crash is noticed", "c is down"},
 		{tinyFlaws{noHeal: true}, "partition heals", "alive"},
+		{tinyFlaws{neverAlone: true}, "an outage heals by itself", "isolated"},
+		{tinyFlaws{noHeal: true}, "an outage heals by itself", "alive"},
 		{tinyFlaws{noRestart: true}, "restart begins a new life", "before its old one"},
 		{tinyFlaws{pastSpeaks: true}, "dead past does not speak", "earlier life"},
 		{tinyFlaws{idleIsDeath: true}, "peaceful close is no failure", "peaceful close for a failure"},
@@ -54,7 +57,7 @@ func TestMembershipSuiteCatches(t *testing.T) {
 	for _, c := range cases {
 		t.Run(fmt.Sprintf("%s: %s", c.check, c.says), func(t *testing.T) {
 			t.Parallel()
-			said := strings.Join(runCheck(t, tinyHarness(c.flaws, time.Second), c.check), "; ")
+			said := strings.Join(runCheck(t, tinyHarness(c.flaws, 3*time.Second), c.check), "; ")
 			if !strings.Contains(said, c.says) {
 				t.Errorf("check %q of %+v said %q, want %q in it", c.check, c.flaws, said, c.says)
 			}

@@ -3,6 +3,7 @@ package plugintest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -155,6 +156,9 @@ func (s *station) expectLists(want ...*station) {
 		if len(want) > i && !slices.Equal(m.Endpoints, []name.Address{want[i].address}) {
 			s.f.Errorf("%s: endpoints of %s are %v, want %v", s.node, m.Node, m.Endpoints, want[i].address)
 		}
+		if len(want) > i && m.Key != want[i].peer().Key {
+			s.f.Errorf("%s: the key of %s is %v, want %v", s.node, m.Node, m.Key, want[i].peer().Key)
+		}
 		if m.Since.IsZero() {
 			s.f.Errorf("%s: member %s has no Since", s.node, m.Node)
 		}
@@ -204,6 +208,13 @@ func (s *station) expectOrder() {
 	last := map[name.Node]membership.Event{}
 	for i, e := range s.told() {
 		switch e.Type {
+		case membership.Isolated, membership.Connected:
+			if now := e.Type == membership.Isolated; e.Node != s.node || now != !slices.Contains(slices.Collect(maps.Values(near)), true) {
+				s.f.Errorf("%s: event %d, %q of %s, is not what the peer events say", s.node, i, e.Type, e.Node)
+			}
+			continue
+		case membership.Partitioned, membership.Healed:
+			continue
 		case membership.PeerUp, membership.PeerDown:
 			up := e.Type == membership.PeerUp
 			if near[e.Node] == up {
@@ -220,6 +231,21 @@ func (s *station) expectOrder() {
 			s.f.Errorf("%s: event %d, %q, is about itself or about no life", s.node, i, e.Type)
 		}
 	}
+}
+
+// expectIsolated waits until what the station was told last of itself is that it is
+// isolated, or that it is not.
+func (s *station) expectIsolated(want bool) {
+	s.f.Helper()
+	s.f.eventually(fmt.Sprintf("%s is told last that it is isolated: %v", s.node, want), func() bool {
+		isolated := false
+		for _, e := range s.told() {
+			if e.Node == s.node && (e.Type == membership.Isolated || e.Type == membership.Connected) {
+				isolated = e.Type == membership.Isolated
+			}
+		}
+		return isolated == want
+	})
 }
 
 // misfit says why e cannot follow last; "" if it can.

@@ -25,7 +25,21 @@ type fabric struct {
 	changed  chan struct{} // closed and replaced when stalled or a station changes
 }
 
-type fabricLink struct{ a, b *station }
+type fabricLink struct {
+	a, b    *station
+	surplus bool // a membership has let it go
+}
+
+// other is the end that is not s, nil if neither is.
+func (l *fabricLink) other(s *station) *station {
+	switch s {
+	case l.a:
+		return l.b
+	case l.b:
+		return l.a
+	}
+	return nil
+}
 
 func newFabric(t T, h MembershipHarness) *fabric {
 	f := &fabric{T: t, h: h, stations: map[name.Node]*station{}, changed: make(chan struct{})}

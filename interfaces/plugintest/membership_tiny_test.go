@@ -33,6 +33,7 @@ type tinyFlaws struct {
 	ignoresContext, stopsInsteadOfLeaving, notSticky, noWayBack   bool
 	neverSuspects, diesAsLeft, noHeal, noRestart, pastSpeaks      bool
 	idleIsDeath, inputWaits, believesFrames, repeatsDown, upFirst bool
+	noKeys, neverAlone                                            bool
 }
 
 type tinyMember struct {
@@ -271,6 +272,9 @@ func (y *tiny) alive(m *tinyMember, peer membership.Peer) {
 	}
 	last := *m
 	m.Incarnation, m.Endpoints = peer.Incarnation, peer.Endpoints
+	if !y.flaws.noKeys {
+		m.Key = peer.Key
+	}
 	if fresh {
 		y.set(m, membership.Alive, membership.MemberUp)
 	}
@@ -280,6 +284,7 @@ func (y *tiny) alive(m *tinyMember, peer membership.Peer) {
 	if !m.Neighbour {
 		m.Neighbour = true
 		y.emit(membership.PeerUp, m)
+		y.alone(membership.Connected, 1)
 		if !y.flaws.neverHolds {
 			y.env.Network.Hold(m.Node, true)
 		}
@@ -291,6 +296,19 @@ func (y *tiny) apart(m *tinyMember) {
 		m.Neighbour = false
 		y.env.Network.Hold(m.Node, false)
 		y.emit(membership.PeerDown, m)
+		y.alone(membership.Isolated, 0)
+	}
+}
+
+// alone tells of this node if it has so many neighbours now.
+func (y *tiny) alone(t membership.EventType, neighbours int) {
+	for _, m := range y.known {
+		if m.Neighbour {
+			neighbours--
+		}
+	}
+	if neighbours == 0 && !y.left && !y.flaws.neverAlone {
+		y.env.Emit(membership.Event{Type: t, Node: y.env.Node, Incarnation: y.env.Incarnation})
 	}
 }
 
@@ -306,7 +324,7 @@ func (y *tiny) emit(t membership.EventType, m *tinyMember) {
 func (y *tiny) Members() []membership.Member {
 	y.mu.Lock()
 	defer y.mu.Unlock()
-	self := membership.Member{Node: y.env.Node, State: membership.Alive, Incarnation: y.env.Incarnation, Endpoints: y.env.Network.Self(), Since: time.Now()}
+	self := membership.Member{Node: y.env.Node, Key: y.env.Signer.Public(), State: membership.Alive, Incarnation: y.env.Incarnation, Endpoints: y.env.Network.Self(), Since: time.Now()}
 	if y.left {
 		self.State = membership.Left
 	}

@@ -47,6 +47,7 @@ func transportChecks() []check[TransportHarness] {
 		{"stop tells peers", transportStopTells},
 		{"datagrams", transportDatagrams},
 		{"datagram too large", transportDatagramTooLarge},
+		{"unread datagrams", transportUnreadDatagrams},
 		{"stream order", streamOrder},
 		{"half close", streamHalfClose},
 		{"reset", streamReset},

@@ -167,6 +167,15 @@ func brokenConns() []brokenTransport {
 				return c.SendDatagram(data[:min(len(data), transport.MaxDatagram)])
 			}}
 		}), []string{"datagram too large"}},
+		{"keeps datagrams until somebody receives them", eachConn(func() *spoiledConn {
+			kept := 0
+			return &spoiledConn{send: func(c transport.Conn, data []byte) error {
+				if kept++; kept > 500 {
+					<-c.Context().Done()
+				}
+				return c.SendDatagram(data)
+			}}
+		}), []string{"unread datagrams"}},
 		{"ignores the context of OpenStream", eachConn(func() *spoiledConn {
 			return &spoiledConn{anyCtx: true}
 		}), []string{"open cancelled"}},

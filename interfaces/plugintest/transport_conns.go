@@ -323,6 +323,22 @@ func (h TransportHarness) exchange(t T, from, to transport.Conn, want []byte) {
 	}
 }
 
+// transportUnreadDatagrams sends more than any queue holds to a peer that receives none.
+func transportUnreadDatagrams(t T, h TransportHarness) {
+	d := h.duo(t)
+	near, far := d.stream()
+	for range 1000 {
+		send := func() error { return d.here.SendDatagram(make([]byte, transport.MaxDatagram)) }
+		if err := h.within(t, "SendDatagram to a peer that receives none", send); err != nil {
+			t.Fatalf("SendDatagram to a peer that receives none: %v", err)
+		}
+	}
+	d.write(near, []byte{2})
+	d.expect(far, []byte{2})
+	d.write(far, []byte{3})
+	d.expect(near, []byte{3})
+}
+
 func transportDatagramTooLarge(t T, h TransportHarness) {
 	d := h.duo(t)
 	if err := d.here.SendDatagram(make([]byte, 70_000)); !errors.Is(err, transport.ErrTooLarge) {

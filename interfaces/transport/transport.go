@@ -70,9 +70,12 @@ type Conn interface {
 	// written to it yet.
 	AcceptStream(ctx context.Context) (Stream, error)
 	// SendDatagram sends at most MaxDatagram bytes, unordered, perhaps never to
-	// arrive. It does not block for longer than the queue of the transport needs.
+	// arrive. It blocks while the queue of the transport is full, which it may be for as
+	// long as the peer acknowledges nothing.
 	SendDatagram(data []byte) error
-	// ReceiveDatagram waits for the next datagram.
+	// ReceiveDatagram waits for the next datagram. A few wait for it; those that find
+	// no room are lost, so that a connection is none the worse for datagrams that
+	// nobody receives.
 	ReceiveDatagram(ctx context.Context) ([]byte, error)
 	// Close ends the connection at both ends with a code and a short reason (256 bytes
 	// travel). What was written before and not read yet may be lost: what the peer

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/barrelp2p/barrel/core/machine/fullmesh"
+	"github.com/barrelp2p/barrel/interfaces/inbox"
 	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
@@ -40,7 +41,7 @@ type full struct {
 	env      membership.Env
 	settings Settings
 	epoch    time.Time // what the machine's time counts from
-	inbox    *inbox
+	inbox    *inbox.Box[fullmesh.Input]
 	state    atomic.Pointer[snapshot]
 
 	mu      sync.Mutex
@@ -51,7 +52,7 @@ type full struct {
 }
 
 func build(env membership.Env, s *Settings) (membership.Plugin, error) {
-	f := &full{env: env, settings: *s, epoch: time.Now(), inbox: newInbox(), waiting: map[uint64]chan error{}}
+	f := &full{env: env, settings: *s, epoch: time.Now(), inbox: inbox.New[fullmesh.Input](), waiting: map[uint64]chan error{}}
 	f.state.Store(&snapshot{self: fullmesh.Member{Node: env.Node, State: membership.Alive, Incarnation: env.Incarnation}})
 	return f, nil
 }
@@ -66,7 +67,7 @@ func (f *full) Start(context.Context) error {
 	}
 	l := newLoop(f)
 	f.stopped = l.stopped
-	f.inbox.open()
+	f.inbox.Open()
 	if !f.env.Tasks.Go("membership", l.run) {
 		return fmt.Errorf("membership full: tasks are closed: %w", plugin.ErrGone)
 	}
@@ -82,7 +83,7 @@ func (f *full) Stop(ctx context.Context) error {
 	if err := f.env.Tasks.Stop(ctx); err != nil {
 		return fmt.Errorf("membership full: %w", err)
 	}
-	f.inbox.close()
+	f.inbox.Close()
 	f.release()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -126,7 +127,7 @@ func (f *full) command(ctx context.Context, what string, input func(id uint64) f
 	f.lastID++
 	id, answer, stopped := f.lastID, make(chan error, 1), f.stopped
 	f.waiting[id] = answer
-	f.inbox.add(input(id))
+	f.inbox.Add(input(id))
 	f.mu.Unlock()
 	defer f.unwait(id)
 	select {
@@ -135,7 +136,7 @@ func (f *full) command(ctx context.Context, what string, input func(id uint64) f
 	case <-stopped:
 		return fmt.Errorf("%s: membership stopped meanwhile: %w", what, plugin.ErrGone)
 	case <-ctx.Done():
-		f.inbox.add(fullmesh.Cancel(id))
+		f.inbox.Add(fullmesh.Cancel(id))
 		return fmt.Errorf("%s: no answer yet: %w", what, ctx.Err())
 	}
 }
@@ -156,11 +157,11 @@ func (f *full) answer(id uint64, err error) {
 }
 
 // Input takes one thing that happened on a link.
-func (f *full) Input(in membership.Input) { f.inbox.link(in) }
+func (f *full) Input(in membership.Input) { f.inbox.Put(in) }
 
 // Members is a read of the last snapshot.
 func (f *full) Members() []membership.Member {
-	return f.state.Load().members(f.epoch, f.env.Network.Self())
+	return f.state.Load().members(f.epoch, f.env.Signer.Public(), f.env.Network.Self())
 }
 
 // View is a read of the last snapshot.

@@ -15,6 +15,7 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/plugintest"
 	"github.com/barrelp2p/barrel/interfaces/transport"
+	"github.com/barrelp2p/barrel/interfaces/trust"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -63,6 +64,14 @@ func (d *desk) Send(name.Node, []byte) error { return membership.ErrBusy }
 
 func (d *desk) Hold(name.Node, bool) {}
 
+func (d *desk) Broadcast([]byte) error { return membership.ErrTooLarge }
+
+func (d *desk) Public() trust.Key { return trust.Key{1} }
+
+func (d *desk) Sign([]byte) [64]byte { return [64]byte{} }
+
+func (d *desk) Flush(context.Context) error { return nil }
+
 func (d *desk) Disconnect(node name.Node, code transport.CloseCode, _ string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -91,7 +100,7 @@ func (d *desk) count() map[string]int {
 func atDesk(t *testing.T) (membership.Plugin, *desk) {
 	t.Helper()
 	d := &desk{}
-	p := quick(t, membership.Env{Env: plugintest.Env(t, "self@h"), Network: d, Emit: d.emit})
+	p := quick(t, membership.Env{Env: plugintest.Env(t, "self@h"), Network: d, Emit: d.emit, Signer: d})
 	if err := p.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -234,4 +243,12 @@ func TestValidate(t *testing.T) {
 	if !slices.Equal(paths, want) {
 		t.Errorf("problems at %q, want %q", paths, want)
 	}
+}
+
+func peerNamed(base string) membership.Peer {
+	return membership.Peer{Node: name.MustNode(base + "@h"), Incarnation: 1}
+}
+
+func frameFrom(base string, data ...byte) membership.Input {
+	return membership.Input{Kind: membership.Frame, Peer: peerNamed(base), Data: data}
 }

@@ -18,6 +18,7 @@ type loop struct {
 	out      fullmesh.Effects
 	timer    *time.Timer
 	stopped  chan struct{}
+	near     int    // neighbours
 	rejected uint64 // as many bad frames were reported
 }
 
@@ -44,7 +45,7 @@ func (l *loop) run(ctx context.Context) {
 			return
 		case <-l.timer.C:
 			l.step(fullmesh.Tick())
-		case <-l.f.inbox.ready:
+		case <-l.f.inbox.Ready():
 			l.drain(ctx)
 		}
 	}
@@ -52,15 +53,29 @@ func (l *loop) run(ctx context.Context) {
 
 func (l *loop) drain(ctx context.Context) {
 	for ctx.Err() == nil {
-		p, ok := l.f.inbox.take()
+		p, ok := l.f.inbox.Take()
 		switch {
 		case !ok:
 			return
-		case !p.tooFast.IsZero():
-			l.turnOut(p.tooFast)
+		case p.Own != nil:
+			l.step(*p.Own)
+		case p.Input != nil:
+			l.link(p.Input)
 		default:
-			l.step(p.input)
+			l.turnOut(p.TooFast)
 		}
+	}
+}
+
+// link takes what happened on a link. Broadcasts are none of this membership's business.
+func (l *loop) link(in *membership.Input) {
+	switch in.Kind {
+	case membership.LinkUp:
+		l.step(fullmesh.LinkUp(in.Peer))
+	case membership.LinkDown:
+		l.step(fullmesh.LinkDown(in.Peer, in.Code))
+	case membership.Frame:
+		l.step(fullmesh.Frame(in.Peer, in.Data))
 	}
 }
 
@@ -104,10 +119,34 @@ func (l *loop) carry(e fullmesh.Effect) {
 	case fullmesh.Hold, fullmesh.Release:
 		network.Hold(e.Node, e.Kind == fullmesh.Hold)
 	case fullmesh.Emit:
-		l.f.env.Emit(e.Event)
+		l.emit(e.Event)
 	case fullmesh.JoinDone, fullmesh.LeaveDone:
 		l.f.answer(e.ID, e.Err)
 	}
+}
+
+// emit tells an event, and whether this node is alone by it.
+func (l *loop) emit(e membership.Event) {
+	l.f.env.Emit(e)
+	was := l.near
+	switch e.Type {
+	case membership.PeerUp:
+		l.near++
+	case membership.PeerDown:
+		l.near--
+	}
+	own := membership.Event{Node: l.f.env.Node, Incarnation: l.f.env.Incarnation}
+	switch {
+	case l.m.HasLeft() || was == l.near:
+		return
+	case l.near == 0:
+		own.Type, own.Reason = membership.Isolated, "no neighbours are left"
+	case was == 0:
+		own.Type = membership.Connected
+	default:
+		return
+	}
+	l.f.env.Emit(own)
 }
 
 // send may fail: a link that is gone is on its way as LinkDown, and a peer that reads
@@ -124,9 +163,9 @@ func (l *loop) connect(e fullmesh.Effect) {
 		ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 		defer cancel()
 		err := l.f.env.Network.Connect(ctx, e.Node, e.Known)
-		l.f.inbox.add(fullmesh.Connected(e.Node, err))
+		l.f.inbox.Add(fullmesh.Connected(e.Node, err))
 	}
 	if !l.f.env.Tasks.Go("dial "+e.Node.String(), dial) {
-		l.f.inbox.add(fullmesh.Connected(e.Node, membership.ErrNoLink))
+		l.f.inbox.Add(fullmesh.Connected(e.Node, membership.ErrNoLink))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/barrelp2p/barrel/core/machine/fullmesh"
 	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/trust"
 )
 
 // snapshot is what the machine knew after a step. It does not change.
@@ -32,20 +33,20 @@ func newSnapshot(m *fullmesh.Machine) *snapshot {
 }
 
 // members is the list for the contract. epoch is the zero of the machine's time.
-func (s *snapshot) members(epoch time.Time, self []name.Address) []membership.Member {
+func (s *snapshot) members(epoch time.Time, key trust.Key, self []name.Address) []membership.Member {
 	list := make([]membership.Member, 0, len(s.others)+1)
 	for _, m := range s.others {
 		list = append(list, convert(m, epoch))
 	}
 	own := convert(s.self, epoch)
-	own.Endpoints = self
+	own.Key, own.Endpoints = key, self
 	at, _ := slices.BinarySearchFunc(list, own.Node, func(m membership.Member, n name.Node) int { return m.Node.Compare(n) })
 	return slices.Insert(list, at, own)
 }
 
 func convert(m fullmesh.Member, epoch time.Time) membership.Member {
 	return membership.Member{
-		Node: m.Node, State: m.State, Incarnation: m.Incarnation,
+		Node: m.Node, Key: m.Key, State: m.State, Incarnation: m.Incarnation,
 		Endpoints: slices.Clone(m.Endpoints), Neighbour: m.Neighbour,
 		Since: epoch.Add(m.Since).UTC().Round(0),
 	}

@@ -40,6 +40,7 @@ type strict struct {
 
 var (
 	_ trust.Plugin          = (*strict)(nil)
+	_ trust.Vetter          = (*strict)(nil)
 	_ plugin.HealthReporter = (*strict)(nil)
 )
 
@@ -74,6 +75,20 @@ func (s *strict) Decide(ctx context.Context, claim trust.Claim) error {
 		return fmt.Errorf("%s cannot read its pins: its operator finds the reason with \"barrel status\"", s.self)
 	}
 	return s.judge(claim, pin, found)
+}
+
+// Vet believes hearsay of pinned keys only.
+func (s *strict) Vet(claim trust.Claim) error {
+	pin, found, err := s.pins.Lookup(claim.Node)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s cannot read its pins: %w", s.self, err)
+	case !found:
+		return fmt.Errorf("%w: %s has no pin for %s", trust.ErrUntrusted, s.self, claim.Node)
+	case pin.Key != claim.Key:
+		return fmt.Errorf("%w: %s has another pin for %s", trust.ErrKeyMismatch, s.self, claim.Node)
+	}
+	return nil
 }
 
 func (s *strict) judge(claim trust.Claim, pin trust.Pin, found bool) error {

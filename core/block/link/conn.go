@@ -26,17 +26,21 @@ type conn struct {
 	out         outbox
 	joined      chan struct{} // closed: the observer has heard of the peer
 	gone        chan struct{} // closed: everything of this connection has ended
-	used        atomic.Int64  // unix nanoseconds of the last application byte
+	used        atomic.Int64  // when the last byte other than upkeep passed, since opened
+	wanted      atomic.Int64  // the same without what passes for membership
 	inUse       atomic.Int32  // open streams that keep the link from being idle
 	open        atomic.Int32  // all open streams, pooled ones too
 	buried      atomic.Bool   // of an earlier life of the peer: nothing more is delivered
 	peerDrained atomic.Bool   // the peer has no stream here any more and opens none
+	beating     atomic.Bool   // a heartbeat is being sent
 	farewell    atomic.Pointer[transport.CloseError]
 
 	// Guarded by links.mu.
 	moved     chan struct{} // closed: no new streams here
 	retiring  bool          // another connection won
 	retreated bool          // agreed to be closed as idle
+
+	vigil vigil // the watch's
 
 	pingMu sync.Mutex
 	pings  map[uint64]chan struct{}
@@ -47,17 +51,34 @@ func newConn(l *Links, t transport.Conn, control transport.Stream, peer Peer, di
 	c := &conn{
 		links: l, t: t, control: control, peer: peer, dialed: dialed, epoch: epoch, opened: time.Now(),
 		joined: make(chan struct{}), gone: make(chan struct{}), moved: make(chan struct{}),
-		pings: map[uint64]chan struct{}{},
 	}
-	c.out.wake = make(chan struct{}, 1)
+	c.out.write = func() bool { return c.start(c.writeControl) }
 	c.touch()
 	return c
 }
 
 // touch notes that the link was used for something other than its own upkeep.
-func (c *conn) touch() { c.used.Store(time.Now().UnixNano()) }
+func (c *conn) touch() {
+	c.want()
+	c.used.Store(c.wanted.Load())
+}
 
-func (c *conn) idle() time.Duration { return time.Since(time.Unix(0, c.used.Load())) }
+// touchBy is touch by somebody who may be the membership. That, with the broadcasts
+// between its neighbours, has other means to say that it needs a link.
+func (c *conn) touchBy(membership bool) {
+	if membership {
+		c.used.Store(int64(time.Since(c.opened)))
+		return
+	}
+	c.touch()
+}
+
+// want notes that somebody is about to use the link.
+func (c *conn) want() { c.wanted.Store(int64(time.Since(c.opened))) }
+
+func (c *conn) lastWanted() time.Time { return c.opened.Add(time.Duration(c.wanted.Load())) }
+
+func (c *conn) idle() time.Duration { return time.Since(c.opened) - time.Duration(c.used.Load()) }
 
 // dialer is the node that dialed this connection.
 func (c *conn) dialer() name.Node {
@@ -112,23 +133,27 @@ func (c *conn) start(run func(context.Context)) bool {
 	})
 }
 
-// run starts the goroutines of the connection. The first one sees to its end; without
-// it there is no connection.
+// run starts the two goroutines that a connection always has. The first one sees to its
+// end; without it there is no connection. A third writes while there is something to
+// write.
 func (c *conn) run() bool {
 	if !c.start(c.readControl) {
 		return false
 	}
-	if !(c.start(c.writeControl) && c.start(c.acceptStreams) && c.start(c.watch) && c.start(c.readDatagrams)) {
+	if !c.start(c.acceptStreams) {
 		c.end(transport.CloseStopping, "node stops")
 	}
 	return true
 }
 
+// controlBuffer is for a handful of usual frames; larger ones are read past it.
+const controlBuffer = 4 << 10
+
 // readControl delivers the control frames in order. It is the last to see the
 // connection and reports its end.
 func (c *conn) readControl(ctx context.Context) {
 	defer c.finish()
-	r := bufio.NewReaderSize(c.control, 16<<10)
+	r := bufio.NewReaderSize(c.control, controlBuffer)
 	for {
 		channel, body, err := readFrame(r)
 		if err == nil {
@@ -171,17 +196,19 @@ func (c *conn) deliver(channel Channel, body []byte) error {
 	if handle == nil || c.buried.Load() {
 		return nil // a later version's channel, or a dead life's word
 	}
-	c.touch()
+	c.touchBy(channel == Membership)
 	handle(c.peer, body)
 	return nil
 }
 
-// writeControl writes queued frames in batches: it flushes when nothing more waits.
+// writeControl writes the frames that are queued, and ends when nothing more waits.
 func (c *conn) writeControl(ctx context.Context) {
-	w := bufio.NewWriterSize(c.control, 16<<10)
 	for {
 		frames, last := c.out.take()
-		if err := writeBatch(w, frames); err != nil {
+		if len(frames) == 0 && !last {
+			return
+		}
+		if err := c.writeBatch(frames); err != nil {
 			c.broken(err)
 			return
 		}
@@ -189,15 +216,16 @@ func (c *conn) writeControl(ctx context.Context) {
 			c.awaitClosed(ctx)
 			return
 		}
-		select {
-		case <-c.out.wake:
-		case <-c.t.Context().Done():
-			return
-		}
 	}
 }
 
-func writeBatch(w *bufio.Writer, frames [][]byte) error {
+// writeBatch writes frames in as few pieces as there are: one, mostly.
+func (c *conn) writeBatch(frames [][]byte) error {
+	if len(frames) == 1 {
+		_, err := c.control.Write(frames[0])
+		return err
+	}
+	w := bufio.NewWriterSize(c.control, controlBuffer)
 	for _, frame := range frames {
 		if _, err := w.Write(frame); err != nil {
 			return err

@@ -78,7 +78,9 @@ func (l *Links) reuseOrDial(node name.Node, known []name.Address, now bool) (*co
 		return nil, nil, fmt.Errorf("link to %s: %w", node, ErrStopped)
 	}
 	p := l.peer(node)
+	p.released = time.Time{}
 	if p.current != nil && !p.current.ended() {
+		p.current.want()
 		return p.current, nil, nil
 	}
 	if p.flight != nil {

@@ -27,6 +27,12 @@
 // CODE being that of the handshake, so that the dialer learns it even if the message
 // that says so is lost.
 //
+// # What a link costs
+//
+// An idle end has two goroutines here: one reads the control stream, one accepts
+// streams. A third comes while there are frames to write, and one for each heartbeat
+// while it is handed to the transport. One goroutine of the block watches all links.
+//
 // # One link per pair
 //
 // Two nodes that dial each other at the same moment get two connections. Neither dial
@@ -43,4 +49,6 @@
 // An end that has not used a link for long asks whether it may be closed. If the peer
 // does not need it either it stops using it and agrees, and the first end closes it,
 // unless it has begun to use it meanwhile. So nothing that is sent is ever lost to it.
+// Links that membership made for a moment and has released are closed the same way, but
+// soon; a user of such a link keeps it.
 package link

@@ -29,7 +29,8 @@ type StreamKind uint8
 
 // The kinds of streams.
 const (
-	Messages StreamKind = 1
+	Messages  StreamKind = 1
+	Broadcast StreamKind = 2 // one each way between neighbours, pooled
 )
 
 // ErrFrame: bytes that are no frame of this protocol.
@@ -69,6 +70,7 @@ const (
 	ownIdle    = 4 // nothing: may this link be closed?
 	ownAgreed  = 5 // nothing: it may; the sender opens no streams here for a while
 	ownDrained = 6 // nothing: the sender has no streams here any more and opens none
+	ownSurplus = 7 // nothing: may this link be closed, which membership made and let go?
 )
 
 const maxReason = 256

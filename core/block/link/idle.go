@@ -34,28 +34,28 @@ func (l *Links) sweep() []*conn {
 
 // unused reports whether this side could do without the link in use. Callers hold l.mu.
 func (p *peer) unused(after time.Duration) bool {
-	c := p.current
-	return after > 0 && !p.held && c.open.Load() == 0 && c.idle() >= after
+	return after > 0 && p.spare(0) && p.current.idle() >= after
 }
 
 // retreat takes a link out of use that nobody needs: from then on nothing is sent over
-// it that its closing could lose.
-func (l *Links) retreat(c *conn) bool {
+// it that its closing could lose. It reports whether the link is out of use, and whether
+// it was before.
+func (l *Links) retreat(c *conn, unneeded func(*peer) bool) (out, before bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := l.peers[c.peer.Node]
-	if p == nil || p.current != c || !p.unused(l.cfg.IdleAfter/2) {
-		return p != nil && c.retreated
+	if p == nil || p.current != c || !unneeded(p) {
+		return p != nil && c.retreated, true
 	}
 	p.leave(c)
 	c.retreated = true
-	return true
+	return true, false
 }
 
-// onIdle agrees to a proposal to close a link that this side does not need either. If
-// the peer needs it by now, it is used again.
-func (c *conn) onIdle() {
-	if !c.links.retreat(c) {
+// onIdle agrees to a proposal to close a link that this side does not need either, and
+// says so once. If the peer needs it by now, it is used again.
+func (c *conn) onIdle(unneeded func(*peer) bool) {
+	if out, before := c.links.retreat(c, unneeded); !out || before {
 		return
 	}
 	_ = c.upkeep([]byte{ownAgreed}, outboxSize+upkeepRoom) // without it the peer does not close
@@ -71,7 +71,10 @@ func (c *conn) onIdle() {
 
 // onAgreed closes a link that neither side needs, unless this side needs it by now.
 func (c *conn) onAgreed() {
-	if c.links.retreat(c) {
+	out, _ := c.links.retreat(c, func(p *peer) bool {
+		return p.unused(c.links.cfg.IdleAfter/2) || p.surplus() && p.spare(surplusAfter/2)
+	})
+	if out {
 		c.goodbye(transport.CloseIdle, "nobody used the link")
 	}
 }

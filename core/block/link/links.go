@@ -131,7 +131,7 @@ func (l *Links) Start(context.Context) error {
 	l.mu.Lock()
 	l.running = true
 	l.mu.Unlock()
-	started := l.cfg.Tasks.Go("accept", l.acceptLoop)
+	started := l.cfg.Tasks.Go("accept", l.acceptLoop) && l.cfg.Tasks.Go("watch", l.watchLoop)
 	if started && l.cfg.Sweep > 0 {
 		started = l.cfg.Tasks.Go("sweep", l.sweepLoop)
 	}

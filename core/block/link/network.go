@@ -37,7 +37,7 @@ func (l *Links) Send(node name.Node, channel Channel, body []byte) error {
 	if p == nil || p.current == nil {
 		return fmt.Errorf("frame for %s: %w", node, ErrNoLink)
 	}
-	p.current.touch()
+	p.current.touchBy(channel == Membership)
 	if err := p.current.send(channel, body); err != nil {
 		return fmt.Errorf("frame for %s: %w", node, err)
 	}
@@ -75,7 +75,11 @@ func (l *Links) Hold(node name.Node, hold bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if p := l.peers[node]; p != nil || hold {
-		l.peer(node).held = hold
+		p = l.peer(node)
+		p.held = hold
+		if hold {
+			p.released = time.Time{}
+		}
 	}
 }
 

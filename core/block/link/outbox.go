@@ -8,13 +8,15 @@ const (
 	upkeepRoom = 8 // beyond that, for the frames by which two ends end a connection
 )
 
-// outbox is the queue of control frames of one connection. While it is held, frames
+// outbox is the queue of control frames of one connection. It has them written by a
+// goroutine that lasts as long as there is something to write. While it is held, frames
 // that have to keep their order wait, because frames that went over another connection
 // have not been read yet; upkeep passes.
 type outbox struct {
-	wake chan struct{} // room for one: there may be something to write
+	write func() bool // starts the writer; false if the node is stopping
 
 	mu      sync.Mutex
+	writing bool // there is a writer
 	ready   [][]byte
 	waiting [][]byte
 	held    int
@@ -37,7 +39,7 @@ func (o *outbox) add(frame []byte, limit int, ordered bool) error {
 		o.ready = append(o.ready, frame)
 	}
 	o.used = o.used || ordered
-	o.signal()
+	o.start()
 	return nil
 }
 
@@ -51,7 +53,7 @@ func (o *outbox) last(frame []byte) bool {
 	o.closed = true
 	o.ready = append(append(o.ready, o.waiting...), frame)
 	o.waiting = nil
-	o.signal()
+	o.start()
 	return true
 }
 
@@ -67,22 +69,24 @@ func (o *outbox) release() {
 	defer o.mu.Unlock()
 	if o.held--; o.held == 0 {
 		o.ready, o.waiting = append(o.ready, o.waiting...), nil
-		o.signal()
+		o.start()
 	}
 }
 
-func (o *outbox) signal() {
-	select {
-	case o.wake <- struct{}{}:
-	default:
+// start sees that there is a writer if there is something to write. Callers hold o.mu.
+func (o *outbox) start() {
+	if !o.writing && len(o.ready) > 0 {
+		o.writing = o.write()
 	}
 }
 
-// take returns what can be written now, and whether it ends with the last frame.
+// take returns what can be written now, and whether it ends with the last frame. After
+// neither the writer ends.
 func (o *outbox) take() (frames [][]byte, last bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	frames, o.ready = o.ready, nil
+	o.writing = o.closed || len(frames) > 0
 	return frames, o.closed
 }
 

@@ -23,7 +23,9 @@ func (c *conn) deliverOwn(body []byte) error {
 	case ownGoodbye:
 		return c.onGoodbye(body)
 	case ownIdle:
-		c.onIdle()
+		c.onIdle(func(p *peer) bool { return p.unused(c.links.cfg.IdleAfter / 2) })
+	case ownSurplus:
+		c.onIdle(func(p *peer) bool { return p.spare(surplusAfter / 2) })
 	case ownAgreed:
 		c.onAgreed()
 	case ownDrained:
@@ -90,6 +92,9 @@ func (c *conn) ping(ctx context.Context, limit int, ordered bool) (time.Duration
 func (c *conn) expectPong(done chan struct{}) uint64 {
 	c.pingMu.Lock()
 	defer c.pingMu.Unlock()
+	if c.pings == nil {
+		c.pings = map[uint64]chan struct{}{}
+	}
 	c.pingID++
 	c.pings[c.pingID] = done
 	return c.pingID
@@ -101,11 +106,21 @@ func (c *conn) forgetPong(id uint64) {
 	delete(c.pings, id)
 }
 
-// Ping measures one round trip through the link to node, opening one on demand.
+// Ping measures one round trip through the link to node, opening one on demand. Until the
+// answer is there the link is in use.
 func (l *Links) Ping(ctx context.Context, node name.Node) (time.Duration, error) {
-	c, err := l.get(ctx, node, nil, true)
+	var use *Stream
+	dial := func() (*conn, error) { return l.get(ctx, node, nil, true) }
+	err := l.onLink(ctx, dial, func(c *conn) error {
+		var ok bool
+		if use, ok = l.reserve(c, InUse); !ok {
+			return fmt.Errorf("ping %s: %w", node, ErrNoLink)
+		}
+		return nil
+	})
 	if err != nil {
 		return 0, err
 	}
-	return c.ping(ctx, outboxSize, false)
+	defer use.Release()
+	return use.conn.ping(ctx, outboxSize, false)
 }

@@ -22,6 +22,10 @@ type peer struct {
 	held    bool    // membership needs the link
 	epoch   uint64  // the highest seen of the pair
 
+	released  time.Time // when membership let the link go; zero if it did not
+	proposals int       // to close it, since then
+	propose   time.Time // not before
+
 	flight    *flight
 	fails     int
 	notBefore time.Time
@@ -140,6 +144,7 @@ func (l *Links) admitTo(p *peer, c *conn) {
 	p.dialed(nil)
 	p.land()
 	close(c.joined)
+	c.awake()
 	if len(p.conns) > maxConns {
 		p.oldest().end(transport.CloseDuplicate, "too many connections of one pair")
 	}
@@ -224,7 +229,7 @@ func (l *Links) lost(c *conn) {
 		return
 	}
 	down := p.up
-	p.up = Peer{}
+	p.up, p.released = Peer{}, time.Time{}
 	l.linked--
 	code, text := c.cause()
 	l.cfg.Observer.Down(down, code, text)

@@ -115,6 +115,7 @@ const (
 	ownIdle    = 4
 	ownAgreed  = 5
 	ownDrained = 6
+	ownSurplus = 7
 )
 
 // read returns the next control frame: its channel, and its body.

@@ -66,22 +66,45 @@ const (
 // OpenStream opens a stream of a kind to node, over the link that is there or over a
 // new one. It blocks until the stream can be written or ctx ends.
 func (l *Links) OpenStream(ctx context.Context, node name.Node, kind StreamKind, use Use) (*Stream, error) {
-	const tries = 3 // a link may end, or another connection win, at this very moment
+	return l.openVia(ctx, node, kind, use, func() (*conn, error) { return l.get(ctx, node, nil, false) })
+}
+
+// OpenOn is OpenStream over the link that is there: without one it does not dial but
+// returns ErrNoLink.
+func (l *Links) OpenOn(ctx context.Context, node name.Node, kind StreamKind, use Use) (*Stream, error) {
+	return l.openVia(ctx, node, kind, use, func() (*conn, error) {
+		if c := l.current(node); c != nil {
+			return c, nil
+		}
+		return nil, fmt.Errorf("stream to %s: %w", node, ErrNoLink)
+	})
+}
+
+func (l *Links) openVia(ctx context.Context, node name.Node, kind StreamKind, use Use, pick func() (*conn, error)) (s *Stream, err error) {
+	err = l.onLink(ctx, pick, func(c *conn) (err error) {
+		if s, err = l.claim(ctx, c, kind, use); err != nil {
+			return fmt.Errorf("stream to %s: %w", node, err)
+		}
+		return nil
+	})
+	return s, err
+}
+
+// onLink does something with the connection that pick gives, and again with another if
+// the first ended, or lost, at this very moment.
+func (l *Links) onLink(ctx context.Context, pick func() (*conn, error), do func(*conn) error) error {
+	const tries = 3
 	var err error
 	for range tries {
-		c, failed := l.get(ctx, node, nil, false)
+		c, failed := pick()
 		if failed != nil {
-			return nil, failed
+			return failed
 		}
-		var s *Stream
-		if s, err = l.claim(ctx, c, kind, use); err == nil {
-			return s, nil
-		}
-		if !l.leaving(ctx, c) {
-			break
+		if err = do(c); err == nil || !l.leaving(ctx, c) {
+			return err
 		}
 	}
-	return nil, fmt.Errorf("stream to %s: %w", node, err)
+	return err
 }
 
 // claim opens a stream if c is still the connection to use. It is counted before
@@ -97,7 +120,7 @@ func (l *Links) claim(ctx context.Context, c *conn, kind StreamKind, use Use) (*
 		return nil, err
 	}
 	s.Stream = t
-	c.touch()
+	c.touchBy(kind == Broadcast)
 	return s, nil
 }
 

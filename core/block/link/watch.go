@@ -14,48 +14,95 @@ const heartbeatSize = 40
 
 const datagramHeartbeat = 1
 
-// watch sends heartbeats and ends a connection on which nothing arrives for the idle
-// time of the transport. A node that was itself asleep (stopped, suspended) gives its
-// peers a full idle time from when it woke up: its own pause proves nothing of them.
-func (c *conn) watch(ctx context.Context) {
-	limits := c.links.cfg.Transport.Liveness()
-	beat := make([]byte, heartbeatSize)
-	beat[0], beat[1] = Version, datagramHeartbeat
-	tick := max(limits.Heartbeat/4, time.Millisecond)
+// longestTick is how often connections are looked at, at least.
+const longestTick = 250 * time.Millisecond
+
+// vigil is what the watch knows of one connection, and nobody else looks at.
+type vigil struct {
+	packets       uint64
+	heard, beaten time.Time
+	silent        bool // and told to end
+}
+
+// watchLoop is the one goroutine that watches all connections: it sends heartbeats, and
+// ends a connection on which nothing arrives for the idle time of the transport. A node
+// that was itself asleep (stopped, suspended) gives its peers a full idle time from when
+// it woke up: its own pause proves nothing of them. It also sees to the links that
+// membership has released.
+//
+// Nobody reads datagrams: that they arrive is seen in the packet counter, and what finds
+// no room in the queue of the transport is lost by contract.
+func (l *Links) watchLoop(ctx context.Context) {
+	limits := l.cfg.Transport.Liveness()
+	tick := min(max(limits.Heartbeat/4, time.Millisecond), longestTick)
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	var packets uint64
-	heard, last, beaten := time.Now(), time.Now(), time.Time{}
-	for {
-		now := time.Now()
-		if seen := c.t.Info().PacketsReceived; seen != packets || now.Sub(last) > limits.Heartbeat*2 {
-			packets, heard = seen, now
-		}
-		if now.Sub(heard) >= limits.Idle {
-			c.end(transport.CloseSilent, fmt.Sprintf("nothing heard for %v", limits.Idle))
-			return
-		}
-		if now.Sub(beaten) >= limits.Heartbeat-tick/2 {
-			_ = c.t.SendDatagram(beat) // lost heartbeats are what heartbeats are for
-			beaten = now
-		}
-		last = now
+	for last := time.Now(); ; {
 		select {
 		case <-ticker.C:
-		case <-c.t.Context().Done():
-			return
 		case <-ctx.Done():
 			return
+		}
+		now := time.Now()
+		asleep := now.Sub(last) > limits.Heartbeat*2
+		last = now
+		for _, c := range l.living() {
+			c.listen(now, asleep, limits.Idle)
+			if now.Sub(c.vigil.beaten) >= limits.Heartbeat-tick/2 {
+				c.beat(now)
+			}
+		}
+		for _, c := range l.surplusNow(now) {
+			_ = c.upkeep([]byte{ownSurplus}, outboxSize) // a busy outbox: later
 		}
 	}
 }
 
-// readDatagrams keeps the queue of the transport empty. Heartbeats need no handling:
-// that they arrive is seen in the packet counter.
-func (c *conn) readDatagrams(context.Context) {
-	for {
-		if _, err := c.t.ReceiveDatagram(c.t.Context()); err != nil {
-			return
-		}
+// living is all connections that have not ended.
+func (l *Links) living() []*conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.allConns()
+}
+
+// awake begins the watch of a connection: with a heartbeat, since the peer does the same
+// and neither knows yet whether the other is there.
+func (c *conn) awake() {
+	now := time.Now()
+	c.vigil.heard = now
+	c.beat(now)
+}
+
+// listen looks whether something has come from the peer.
+func (c *conn) listen(now time.Time, asleep bool, idle time.Duration) {
+	v := &c.vigil
+	if seen := c.t.Info().PacketsReceived; seen != v.packets || asleep {
+		v.packets, v.heard = seen, now
+	}
+	if v.silent || now.Sub(v.heard) < idle {
+		return
+	}
+	// Apart from the watch, which must not wait for a transport that closes slowly.
+	v.silent = c.links.cfg.Tasks.Go("silence", func(context.Context) {
+		c.end(transport.CloseSilent, fmt.Sprintf("nothing heard for %v", idle))
+	})
+}
+
+// beat sends one heartbeat. A transport whose queue is full makes the sender wait, and a
+// peer that acknowledges nothing can bring that about: so it happens apart from the
+// watch, and one at a time.
+func (c *conn) beat(now time.Time) {
+	c.vigil.beaten = now
+	if !c.beating.CompareAndSwap(false, true) {
+		return
+	}
+	started := c.links.cfg.Tasks.Go("heartbeat", func(context.Context) {
+		defer c.beating.Store(false)
+		beat := make([]byte, heartbeatSize)
+		beat[0], beat[1] = Version, datagramHeartbeat
+		_ = c.t.SendDatagram(beat) // lost heartbeats are what heartbeats are for
+	})
+	if !started {
+		c.beating.Store(false)
 	}
 }

@@ -45,7 +45,7 @@ func (m *Machine) set(r *record, s membership.State) {
 // alive: the node said so itself, over a link at that incarnation.
 func (m *Machine) alive(r *record, peer membership.Peer) {
 	fresh := r.state != membership.Alive || r.inc != peer.Incarnation
-	r.met, r.inc = true, peer.Incarnation
+	r.met, r.inc, r.key = true, peer.Incarnation, peer.Key
 	m.heard(r, peer)
 	r.dial.tries, r.dial.due, r.dial.hearsay, r.dial.hints = 0, Never, false, nil
 	if fresh {

@@ -6,11 +6,13 @@ import (
 
 	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/trust"
 )
 
 // record is what is known of one other node.
 type record struct {
 	node      name.Node
+	key       trust.Key        // that it proved
 	met       bool             // it has proved itself over a link, at incarnation inc
 	state     membership.State // "": no member; heard of, or forgotten
 	inc       uint64

@@ -6,11 +6,13 @@ import (
 
 	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/trust"
 )
 
 // Member is membership.Member with a time of the machine.
 type Member struct {
 	Node        name.Node
+	Key         trust.Key
 	State       membership.State
 	Incarnation uint64
 	Endpoints   []name.Address
@@ -25,7 +27,7 @@ func (m *Machine) Members() []Member {
 	for _, r := range m.records {
 		if r.state != "" {
 			list = append(list, Member{
-				Node: r.node, State: r.state, Incarnation: r.inc,
+				Node: r.node, Key: r.key, State: r.state, Incarnation: r.inc,
 				Endpoints: slices.Clone(r.endpoints), Neighbour: r.link.joined, Since: r.since,
 			})
 		}

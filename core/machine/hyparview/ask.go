@@ -145,6 +145,9 @@ func (m *Machine) linkDown(p overlay.Peer, inc uint64, why overlay.Reason) {
 	case i < 0 || !m.asks[i].sent:
 	case overlay.Evidence(why):
 		m.fruitless(m.unask(i), why)
+	case why == overlay.Idle || why == overlay.Duplicate:
+		m.asks[i].sent = false // no answer at all: ask again, for as long as the time for it lasts
+		m.out.Dials = append(m.out.Dials, p)
 	default:
 		m.settle(m.unask(i), false, why)
 		if !m.remembers(p) {

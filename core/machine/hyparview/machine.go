@@ -91,6 +91,8 @@ func (m *Machine) command(c *overlay.Command) {
 		m.reachFor(c.Peers)
 	case overlay.OpDown:
 		m.down(c.Peer)
+	case overlay.OpForget:
+		m.erase(c.Peer)
 	case overlay.OpTick:
 		m.shuffle()
 	}

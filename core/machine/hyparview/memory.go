@@ -50,6 +50,18 @@ func (m *Machine) forget(p overlay.Peer) {
 	m.remember(p, true)
 }
 
+// erase: the host has found out that p was nobody.
+func (m *Machine) erase(p overlay.Peer) {
+	if i := m.neighbourAt(p); i >= 0 {
+		m.remove(i, overlay.Refused)
+	}
+	if i := m.askOf(p); i >= 0 {
+		m.settle(m.unask(i), false, overlay.Refused)
+	}
+	m.passive.remove(p)
+	m.unremember(p)
+}
+
 // down: the cluster takes a peer for dead. If it is not, it will answer some day.
 func (m *Machine) down(p overlay.Peer) {
 	if m.passive.at(p) >= 0 {

@@ -31,6 +31,10 @@ func (m *Machine) Knows(p overlay.Peer) bool {
 	return m.isActive(p) || m.passive.at(p) >= 0 || m.remembers(p) || m.askOf(p) >= 0
 }
 
+// Wants reports whether p is a neighbour or is being asked to be one: the host holds the
+// link to it.
+func (m *Machine) Wants(p overlay.Peer) bool { return m.isActive(p) || m.askOf(p) >= 0 }
+
 // HasLeft reports whether this node has left and not joined again.
 func (m *Machine) HasLeft() bool { return m.left }
 

@@ -55,6 +55,24 @@ func Append(b []byte, m *Message, names Names) []byte {
 	return b
 }
 
+// Detach takes the signature out of an encoded Obituary: body is what its observer signs,
+// the same message with an empty signature. It works on the bytes because whoever passes
+// an obituary on need not know of whom it speaks. ok is false for everything else.
+func Detach(data []byte) (body, sig []byte, ok bool) {
+	const at = 3 + 8
+	if len(data) <= at || data[0] != protocol || data[1] != format || Kind(data[2]) != Obituary {
+		return nil, nil, false
+	}
+	n, w := binary.Uvarint(data[at:])
+	if w <= 0 || n > maxSig || at+w+int(n) > len(data) {
+		return nil, nil, false
+	}
+	rest := at + w + int(n)
+	body = append(make([]byte, 0, len(data)), data[:at]...)
+	body = append(append(body, 0), data[rest:]...)
+	return body, data[at+w : rest], true
+}
+
 func appendBytes(b, data []byte) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(data))), data...)
 }

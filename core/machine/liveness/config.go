@@ -47,7 +47,7 @@ type Config struct {
 // Defaults is what production runs with.
 func Defaults() Config {
 	return Config{
-		Tick: time.Second, Round: time.Second, Helpers: 2, SuspectMin: 2 * time.Second, SuspectMax: 8 * time.Second, Observers: 4, Damp: time.Minute,
+		Tick: time.Second, Round: 700 * time.Millisecond, Helpers: 2, SuspectMin: 2 * time.Second, SuspectMax: 8 * time.Second, Observers: 4, Damp: time.Minute,
 		CounterMin: 5 * time.Second, CounterRate: 200, Expire: 3,
 		GuardShare: 0.2, GuardLeast: 4, GuardWithin: 5 * time.Second, GuardCalm: 10 * time.Second,
 		Spread: 5 * time.Second, Pulse: 2 * time.Second, Compare: 10 * time.Second, Quarantine: 10 * time.Minute, Watermark: 24 * time.Hour,

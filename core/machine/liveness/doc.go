@@ -33,7 +33,7 @@
 // # How a death is noticed
 //
 //	link falls, no good-bye ──► inquiry: PING by this node, ASK of two neighbours to ping;
-//	         │                  1 s, longer if this node is not well (missed ticks, own
+//	         │                  0.7 s, longer if this node is not well (missed ticks, own
 //	         │                  refutations), a second round if it lost three links at once
 //	         ├─ PONG, ANSWER ─► nothing
 //	         └─ nothing ──────► OBITUARY to all: this node is one observer

@@ -9,11 +9,46 @@ import (
 
 func TestTimeouts(t *testing.T) {
 	cfg := Defaults()
-	for observers, want := range map[int]time.Duration{1: 8 * time.Second, 2: 5 * time.Second, 4: 2 * time.Second, 9: 2 * time.Second} {
-		if got := cfg.timeout(observers); got.Round(time.Millisecond) != want {
-			t.Errorf("%d observers: %v, want %v", observers, got, want)
+	for _, c := range []struct {
+		observers, living int
+		want              time.Duration
+	}{
+		{1, 100, 8 * time.Second}, {2, 100, 5 * time.Second}, {4, 100, 2 * time.Second}, {9, 100, 2 * time.Second},
+		{1, 2, 2 * time.Second}, // nobody else could say so
+		{1, 3, 8 * time.Second}, {2, 3, 2 * time.Second}, {1, 1, 2 * time.Second},
+	} {
+		if got := cfg.timeout(c.observers, c.living); got.Round(time.Millisecond) != c.want {
+			t.Errorf("%d observers of %d: %v, want %v", c.observers, c.living, got, c.want)
 		}
 	}
+}
+
+// TestWhoHasLeftKnowsNobody: a node that left claims nothing about others, and when it is
+// back it sees those to which it has links.
+func TestWhoHasLeftKnowsNobody(t *testing.T) {
+	b := newBench(t, 2, nil)
+	b.wait(time.Second, others()...)
+	b.step(overlay.Input[Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: overlay.OpLeave}})
+	if got := b.seen(overlay.MemberDown); got != 8 || b.m.Stats().Living != 1 {
+		t.Errorf("%d told down of 8, %d living", got, b.m.Stats().Living)
+	}
+	b.step(overlay.Input[Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: overlay.OpJoin}})
+	b.want(2, Alive)
+	b.want(3, Alive)
+	b.want(4, Unknown)
+}
+
+// TestForgottenMembersMayBeAnybody: a name that was another's begins anew, with a lower
+// incarnation too.
+func TestForgottenMembersMayBeAnybody(t *testing.T) {
+	b := newBench(t, 1, nil)
+	b.hear(overlay.Nobody, Message{Kind: Announce, Entries: []Entry{{Peer: 12, State: Alive, Inc: 99}}})
+	b.step(overlay.Input[Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: overlay.OpForget, Peer: 12}})
+	if b.seen(overlay.MemberDown) != 1 || b.m.Knows(12) {
+		t.Errorf("told %+v, known: %t", b.events, b.m.Knows(12))
+	}
+	b.hear(overlay.Nobody, Message{Kind: Announce, Entries: []Entry{{Peer: 12, State: Alive, Inc: 1}}})
+	b.want(12, Alive)
 }
 
 func TestMoreObserversShortenASuspicion(t *testing.T) {
@@ -107,9 +142,10 @@ func TestLeaveAndBack(t *testing.T) {
 	if b.said(Announce) != 1 || b.out.Sends[0].Msg.Entries[0].State != Left {
 		t.Errorf("%+v", b.out.Sends)
 	}
+	told := len(b.events)
 	b.wait(30 * time.Second)
-	if b.seen(overlay.MemberDown) > 0 {
-		t.Error("who left judges others")
+	if len(b.events) > told {
+		t.Errorf("who left judges others: %+v", b.events[told:])
 	}
 	var said []overlay.Send[Message]
 	b.look = func() { said = append(said, b.out.Sends...) }
@@ -171,5 +207,23 @@ func TestWhoWasDownIsTold(t *testing.T) {
 	b.want(7, Alive)
 	if b.said(Doubt) != 1 {
 		t.Errorf("%+v", b.out.Sends)
+	}
+}
+
+// TestDetach: what an observer signs is the message without a signature, also for whom
+// the subject is unknown.
+func TestDetach(t *testing.T) {
+	msg := Message{Kind: Obituary, Peer: 3, Entries: []Entry{{Peer: 7, State: Suspect, Inc: 5, Ref: 2}}}
+	bare := Append(nil, &msg, numbers{})
+	msg.Sig = []byte("signature of three")
+	body, sig, ok := Detach(Append(nil, &msg, numbers{}))
+	if !ok || string(body) != string(bare) || string(sig) != "signature of three" {
+		t.Errorf("%x and %q of %x, %t", body, sig, bare, ok)
+	}
+	other := Message{Kind: Doubt, Entries: msg.Entries}
+	for _, data := range [][]byte{nil, bare[:11], Append(nil, &other, numbers{}), append(bare[:11:11], 0xff, 0xff)} {
+		if _, _, ok := Detach(data); ok {
+			t.Errorf("%x passes for an obituary", data)
+		}
 	}
 }

@@ -142,6 +142,14 @@ func (m *Machine) command(cmd *overlay.Command) {
 		m.leave()
 	case overlay.OpJoin:
 		m.back()
+	case overlay.OpForget:
+		m.drop(cmd.Peer)
+		m.marks.forget(cmd.Peer)
+	case overlay.OpRenew:
+		if !m.left {
+			m.raise()
+			m.announce(0)
+		}
 	case overlay.OpTick:
 		m.announce(0)
 	case OpTree:

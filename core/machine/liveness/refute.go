@@ -2,6 +2,7 @@ package liveness
 
 import (
 	"math"
+	"slices"
 
 	"github.com/barrelp2p/barrel/core/machine/overlay"
 )
@@ -126,6 +127,32 @@ func (m *Machine) leave() {
 	m.inquiries, m.relays = nil, nil
 	m.refute.at, m.refute.raised = overlay.Never, false
 	m.sayOwn()
+	m.dismiss()
+}
+
+// dismiss ends what this node knew of others: who has left does not know who lives.
+func (m *Machine) dismiss() {
+	for len(m.table.records) > 1 {
+		m.drop(m.table.records[len(m.table.records)-1].peer)
+	}
+	if m.guard.partitioned {
+		m.out.Events = append(m.out.Events, overlay.Event{Kind: overlay.Healed})
+	}
+	m.guard = guard{}
+}
+
+// drop forgets a member for good, with its stamp.
+func (m *Machine) drop(p overlay.Peer) {
+	r := m.table.find(p)
+	if r == nil || m.isSelf(p) {
+		return
+	}
+	m.clear(r)
+	if r.told == Alive || r.told == Suspect {
+		m.emit(overlay.MemberDown, r, overlay.Dropped)
+	}
+	m.table.remove(p)
+	m.closeInquiry(p)
 }
 
 // back ends what leave began: this node's own word, with a higher number.
@@ -136,4 +163,8 @@ func (m *Machine) back() {
 	m.left = false
 	m.raise()
 	m.announce(sweepPeriod)
+	for _, l := range m.links {
+		m.met(l.peer, l.inc)
+		m.say(l.peer, Message{Kind: Compare, Sums: slices.Clone(m.table.sums[:])})
+	}
 }

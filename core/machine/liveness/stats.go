@@ -55,6 +55,17 @@ func (m *Machine) Member(p overlay.Peer) Member {
 	return Member{Peer: r.peer, Inc: r.inc, State: r.state, Since: r.since, Held: r.held, Proof: r.proof}
 }
 
+// Knows reports whether the machine may ever speak of p again by itself, or remembers
+// the stamp of its last life: a host that gives out numbers may take back the others.
+func (m *Machine) Knows(p overlay.Peer) bool {
+	_, past := m.marks.byPeer[p]
+	return past || m.table.find(p) != nil || m.link(p) != nil
+}
+
+// Stamp is the refutation of this node's own stamp, and whether it has left: what its
+// record has to say.
+func (m *Machine) Stamp() (ref uint32, left bool) { return m.self().ref, m.left }
+
 // Known is what a next life may be given, or a node that is to know the same members.
 func (m *Machine) Known() []Entry {
 	var all []Entry

@@ -15,9 +15,13 @@ type suspicion struct {
 }
 
 // timeout is how long a suspicion of so many observers lasts: the more agree, the
-// shorter.
-func (cfg *Config) timeout(observers int) time.Duration {
-	share := math.Log(float64(observers)) / math.Log(float64(cfg.Observers))
+// shorter. In a cluster so small that there can be no more observers they are enough.
+func (cfg *Config) timeout(observers, living int) time.Duration {
+	enough := min(cfg.Observers, living-1)
+	if observers >= enough {
+		return cfg.SuspectMin
+	}
+	share := math.Log(float64(observers)) / math.Log(float64(enough))
 	d := float64(cfg.SuspectMax) - float64(cfg.SuspectMax-cfg.SuspectMin)*share
 	return max(cfg.SuspectMin, time.Duration(d))
 }
@@ -111,7 +115,7 @@ func (m *Machine) sweepSuspects() {
 	var due []overlay.Peer
 	for _, p := range m.suspects {
 		r := m.table.find(p)
-		if s := r.suspicion; m.now >= s.since+m.cfg.timeout(len(s.observers)) && !m.damped(r) {
+		if s := r.suspicion; m.now >= s.since+m.cfg.timeout(len(s.observers), m.table.living) && !m.damped(r) {
 			due = append(due, p)
 		}
 	}

@@ -39,6 +39,8 @@ const (
 	OpSlow                    // Peer: its link is full, send no payload unasked
 	OpFast                    // Peer: its link has room again
 	OpDown                    // Peer: it is known to be dead
+	OpForget                  // Peer: it is nobody any more; nothing of it is kept
+	OpRenew                   // the node's own record has changed: say so with a higher stamp
 	OpTick                    // whatever the machine does by itself, do it now
 )
 

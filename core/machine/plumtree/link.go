@@ -36,6 +36,7 @@ func (m *Machine) up(p overlay.Peer) {
 	m.down(p)
 	l := &link{peer: p, eager: true, told: math.MinInt64 / 2, opened: m.missing.openedBy(p)}
 	m.links = append(m.links, l)
+	m.turns++
 	if m.cfg.Greet {
 		l.queue = m.cache.recent(m.now-m.cfg.Recent, min(maxGreeting, m.cfg.MaxQueue))
 		m.announce(l, true)
@@ -45,6 +46,7 @@ func (m *Machine) up(p overlay.Peer) {
 // down forgets a neighbour. What only it announced is looked for again when somebody
 // else announces it.
 func (m *Machine) down(p overlay.Peer) {
+	m.turns++
 	m.links = slices.DeleteFunc(m.links, func(l *link) bool { return l.peer == p })
 	m.missing.hurry(p, m.now)
 }
@@ -61,6 +63,7 @@ func (m *Machine) merge(l *link, version uint32, eager bool) {
 		return
 	}
 	l.version, l.eager = version, eager
+	m.turns++
 	if l.slow && l.eager {
 		m.prune(l)
 	}
@@ -72,6 +75,7 @@ func (m *Machine) turn(l *link, eager bool) {
 		return
 	}
 	l.eager = eager
+	m.turns++
 	if l.version < math.MaxUint32 {
 		l.version++
 	}
@@ -149,6 +153,9 @@ func (m *Machine) unsent(l *link, msg *Message) {
 		}
 	}
 }
+
+// Turns counts how often what Eager says may have changed.
+func (m *Machine) Turns() uint64 { return m.turns }
 
 // Eager lists the neighbours over edges of the tree, in the order in which they came.
 func (m *Machine) Eager() []overlay.Peer { return m.peers(true) }

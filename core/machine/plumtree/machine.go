@@ -28,6 +28,7 @@ type Machine struct {
 	flushAt overlay.Time
 	armed   overlay.Time
 	gen     uint32
+	turns   uint64
 	stats   Stats
 	out     *overlay.Effects[Message]
 }

@@ -1,0 +1,142 @@
+package membershiphyparview
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/barrelp2p/barrel/core/machine/liveness"
+	"github.com/barrelp2p/barrel/core/machine/member"
+	"github.com/barrelp2p/barrel/core/machine/overlay"
+	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/safefile"
+)
+
+// The file of known members, from which a cluster that was restarted as a whole finds
+// itself again. What stands in it is hearsay like any other: signed, and verified anew.
+const (
+	keepFolder = "membership"
+	keepFile   = "known.json"
+	keepMost   = 1024                // members, the living first
+	keepAge    = 30 * 24 * time.Hour // since they were last seen alive
+	keepBytes  = 4 << 20
+	keepFormat = 1
+)
+
+type kept struct {
+	Version int          `json:"version"`
+	Written time.Time    `json:"written"`
+	Members []keptMember `json:"members"`
+}
+
+// keptMember is one member. Record is the truth, the rest is for people.
+type keptMember struct {
+	Node      name.Node      `json:"node"`
+	Endpoints []name.Address `json:"endpoints"`
+	Seen      time.Time      `json:"seen"`
+	Record    []byte         `json:"record"`
+}
+
+func (h *host) keepPath() string { return filepath.Join(h.env.DataDir, keepFolder, keepFile) }
+
+// load reads the file, once in the life of the plugin. A file that cannot be used is
+// said and left alone until it is written over; the node starts without it. Callers
+// hold h.mu.
+func (h *host) load() {
+	if h.loaded {
+		return
+	}
+	h.loaded = true
+	data, err := safefile.Read(h.keepPath(), keepBytes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	var k kept
+	if err == nil {
+		err = json.Unmarshal(data, &k)
+	}
+	if err == nil && k.Version != keepFormat {
+		err = fmt.Errorf("version %d, want %d", k.Version, keepFormat)
+	}
+	if err != nil {
+		h.env.Log.Warn("the file of known members is not usable; starting without it", "file", h.keepPath(), "error", err)
+		return
+	}
+	h.remember(k.Members[:min(len(k.Members), keepMost)])
+}
+
+func (h *host) remember(members []keptMember) {
+	for _, km := range members {
+		record, sig, ok := member.Split(km.Record)
+		if !ok || time.Since(km.Seen) > keepAge {
+			continue
+		}
+		if e, _, ok := h.book.learn(record, sig); ok && e != h.book.self {
+			e.seen = km.Seen
+		}
+	}
+	h.env.Log.Info("known members read", "members", len(h.book.byPeer)-1)
+}
+
+// save writes the file, if it would say something else than the last time.
+func (h *host) save() error {
+	h.saving.Lock()
+	defer h.saving.Unlock()
+	members := h.keepable()
+	if slices.EqualFunc(members, h.written, func(a, b keptMember) bool { return a.Node == b.Node && slices.Equal(a.Record, b.Record) }) {
+		return nil
+	}
+	data, err := json.MarshalIndent(kept{Version: keepFormat, Written: time.Now().UTC(), Members: members}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("known members: %w", err)
+	}
+	if _, err := safefile.EnsureDir(filepath.Dir(h.keepPath()), 0o700); err != nil {
+		return fmt.Errorf("known members: %w", err)
+	}
+	if err := safefile.Write(h.keepPath(), append(data, '\n'), 0o600); err != nil {
+		return fmt.Errorf("known members: %w", err)
+	}
+	h.written = members
+	return nil
+}
+
+// keepable are the members worth remembering: those that live, then those that did
+// last.
+func (h *host) keepable() []keptMember {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now().UTC()
+	var living, others []keptMember
+	for p, e := range h.book.byPeer {
+		if e == h.book.self || e.sealed == nil || e.record.Left {
+			continue
+		}
+		state := h.state(p)
+		if state == liveness.Alive || state == liveness.Suspect {
+			e.seen = now
+		}
+		km := keptMember{Node: e.node, Endpoints: e.endpoints, Seen: e.seen, Record: e.sealed}
+		switch {
+		case e.seen.Equal(now):
+			living = append(living, km)
+		case now.Sub(e.seen) < keepAge:
+			others = append(others, km)
+		}
+	}
+	slices.SortFunc(living, func(a, b keptMember) int { return a.Node.Compare(b.Node) })
+	slices.SortFunc(others, func(a, b keptMember) int { return b.Seen.Compare(a.Seen) })
+	all := append(living, others...)
+	return all[:min(len(all), keepMost)]
+}
+
+// state is what liveness believes of a peer. Callers hold h.mu.
+func (h *host) state(p overlay.Peer) liveness.State {
+	if h.mind == nil {
+		return liveness.Unknown
+	}
+	return h.mind.lv.Member(p).State
+}
