@@ -190,6 +190,7 @@ func libraries() []owner {
 		{library: "go.opentelemetry.io/otel/sdk", rooms: []string{"cmd/barrel"}, tests: []string{"core/observe"}},
 		{library: "go.opentelemetry.io/otel/exporters", rooms: []string{"cmd/barrel"}},
 		{library: "go.opentelemetry.io/otel", rooms: []string{"core/observe", "cmd/barrel"}},
+		{library: "golang.org/x/net/nettest", tests: []string{"core", "core/block/stream"}},
 		{library: "golang.org/x/sync", rooms: acting},
 		{library: "golang.org/x/time", rooms: acting},
 		{library: "go.uber.org/goleak", tests: everywhere},

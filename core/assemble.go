@@ -22,6 +22,7 @@ const (
 	partAnnounce  = "announce"
 	partBroadcast = "broadcast"
 	partProcess   = "process"
+	partStream    = "stream"
 	partBootstrap = "bootstrap"
 	partAdmin     = "admin"
 )
@@ -179,6 +180,7 @@ func (l *life) addBlocks() {
 		Tasks: l.kernel.Tasks(partProcess), Log: limited(l.log.With("part", partProcess)),
 	})
 	l.add(partProcess, l.processes, partLink, l.parts.registry)
+	l.addStreams()
 	l.bootstrap = bootstrap.New(bootstrap.Config{
 		Self: l.name, Contacts: l.node.cfg.Bootstrap.ContactNodes, Retry: l.node.cfg.Bootstrap.Retry,
 		Alone: l.alone, Stranger: l.stranger, Join: l.enter,

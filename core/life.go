@@ -12,6 +12,7 @@ import (
 	"github.com/barrelp2p/barrel/core/block/link"
 	"github.com/barrelp2p/barrel/core/block/process"
 	"github.com/barrelp2p/barrel/core/block/resolve"
+	"github.com/barrelp2p/barrel/core/block/stream"
 	"github.com/barrelp2p/barrel/core/config"
 	"github.com/barrelp2p/barrel/core/kernel"
 	"github.com/barrelp2p/barrel/core/observe"
@@ -48,6 +49,7 @@ type life struct {
 	broadcast *broadcast.Broadcast
 	holds     *holds
 	processes *process.Processes
+	streams   *stream.Streams
 	letters   kernel.Bus[process.DeadLetter]
 	dead      refusals // what is told of them as events
 	bootstrap *bootstrap.Bootstrap
