@@ -75,20 +75,11 @@ func (m *mind) expire() {
 		case overlay.HyParView:
 			m.view(overlay.Input[hyparview.Message]{Kind: overlay.InTimer, Timer: t})
 		case overlay.Liveness:
-			m.checkAddress()
+			m.book.sweep(m)
 			m.life(overlay.Input[liveness.Message]{Kind: overlay.InTimer, Timer: t})
 		}
 		m.collect()
 	}
-}
-
-// checkAddress has everybody told when this node can be dialed somewhere else.
-func (m *mind) checkAddress() {
-	now := clip(m.env.Network.Self())
-	if m.book.self.sealed != nil && !slices.Equal(now, m.book.self.endpoints) {
-		m.life(overlay.Input[liveness.Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: overlay.OpRenew}})
-	}
-	m.book.sweep(m)
 }
 
 // view steps hyparview. What it finds out of neighbours is told at once, so that events
