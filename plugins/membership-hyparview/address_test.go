@@ -4,7 +4,9 @@ import (
 	"crypto/ed25519"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/barrelp2p/barrel/core/machine/member"
 	"github.com/barrelp2p/barrel/interfaces/membership"
@@ -33,6 +35,25 @@ func TestAMoveTakesAHigherStamp(t *testing.T) {
 	}
 	if !slices.ContainsFunc(acts, func(a act) bool { return a.kind == actBroadcast }) {
 		t.Error("the others were not told")
+	}
+}
+
+// A node that starts again remembers members, and says that it has no way to them.
+func TestWhoRemembersMembersIsIsolatedAtFirst(t *testing.T) {
+	h := stoppedHost(t, &place{})
+	h.mind, h.running = newMind(h), true
+	h.mind.begin()
+	if got := h.Health(); got.State != plugin.Healthy {
+		t.Errorf("a first node is %+v", got)
+	}
+	other := newSigner(2)
+	r := member.Record{Node: name.MustNode("b@h"), Key: other.Public(), Cluster: "c", Incarnation: 3}
+	body := r.Encode()
+	h.remember([]keptMember{{Node: r.Node, Seen: time.Now(), Record: member.Seal(body, other.Sign(body))}})
+	h.mind = newMind(h)
+	h.mind.begin()
+	if got := h.Health(); got.State != plugin.Degraded || !strings.HasPrefix(got.Detail, "isolated") {
+		t.Errorf("a node that remembers another is %+v", got)
 	}
 }
 

@@ -34,6 +34,7 @@ type mind struct {
 	held        map[overlay.Peer]bool
 	touched     []overlay.Peer // whether to hold the link may have changed
 	onces       int            // dials for one message under way
+	news        bool           // a member came that is not written down yet
 	isolated    bool
 	partitioned bool
 }
@@ -58,8 +59,9 @@ func newMind(h *host) *mind {
 }
 
 // begin arms the first timers. Links that an earlier mind had are closed, because this
-// one will only hear of new ones.
+// one will only hear of new ones. Who remembers members has neighbours to find.
 func (m *mind) begin() {
+	m.isolated = !m.hv.HasLeft() && len(m.book.candidates()) > 0
 	for _, e := range m.book.linkedOnes() {
 		e.linked = 0
 		m.acts = append(m.acts, act{kind: actClose, node: e.node, code: overlay.Refused, text: "membership begins anew"})
