@@ -12,8 +12,13 @@ import (
 )
 
 // A node gets another address while it runs.
-func testMoved(t *testing.T) {
-	l := newLab(t, plan{nodes: 5, named: true})
+func testMoved(t *testing.T) { move(t, newLab(t, plan{nodes: 5, named: true})) }
+
+// The same, and the address that it no longer has is its name.
+func testMovedFromItsName(t *testing.T) { move(t, newLab(t, plan{nodes: 5})) }
+
+func move(t *testing.T, l *lab) {
+	t.Helper()
 	mover, others := l.stations[4], l.stations[:4]
 	moved := address(200)
 	mover.ip("address del %s/24 dev eth0", mover.addr)

@@ -154,8 +154,6 @@ func (s *station) watch() *watcher {
 	return w
 }
 
-func (w *watcher) wait() { <-w.ended }
-
 // Write takes documents, one a line.
 func (w *watcher) Write(p []byte) (int, error) {
 	w.mu.Lock()

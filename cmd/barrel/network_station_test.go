@@ -94,14 +94,15 @@ func (s *station) start() {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	s.child = newChild(exe, append(withoutSettings(os.Environ()), "GORACE=atexit_sleep_ms=20"), "run", "-c", s.config())
-	s.child.cmd.Stderr = log
-	s.child.cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
-	s.space.do(func() { err = s.child.start() })
-	if err == nil {
-		_, err = s.child.line(t.Context())
-	}
+	c := newChild(exe, append(withoutSettings(os.Environ()), "GORACE=atexit_sleep_ms=20"), "run", "-c", s.config())
+	c.cmd.Stderr = log
+	c.cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	s.space.do(func() { err = c.start() })
 	if err != nil {
+		t.Fatalf("%s: %v", s.node, err)
+	}
+	s.child = c
+	if _, err = c.line(t.Context()); err != nil {
 		t.Fatalf("%s: %v", s.node, err)
 	}
 	s.seen = s.watch()
@@ -111,8 +112,11 @@ func (s *station) start() {
 func (s *station) kill() {
 	if s.child != nil {
 		s.child.kill()
-		s.seen.wait()
 		s.child = nil
+	}
+	if s.seen != nil {
+		<-s.seen.ended
+		s.seen = nil
 	}
 }
 

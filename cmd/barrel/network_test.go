@@ -31,16 +31,17 @@ func TestNetwork(t *testing.T) {
 	endOnSignal(t)
 	var running sync.WaitGroup
 	for name, scenario := range map[string]func(*testing.T){
-		"partition": testPartition,
-		"outage":    testOutage,
-		"restarted": testOutageWithRestart,
-		"seedless":  testOutageWithoutSeeds,
-		"mute":      testMute,
-		"deaf":      testDeaf,
-		"interface": testInterface,
-		"moved":     testMoved,
-		"frozen":    testFrozen,
-		"misplaced": testMisplaced,
+		"partition":  testPartition,
+		"outage":     testOutage,
+		"restarted":  testOutageWithRestart,
+		"seedless":   testOutageWithoutSeeds,
+		"mute":       testMute,
+		"deaf":       testDeaf,
+		"interface":  testInterface,
+		"moved":      testMoved,
+		"renumbered": testMovedFromItsName,
+		"frozen":     testFrozen,
+		"misplaced":  testMisplaced,
 	} {
 		running.Go(func() { t.Run(name, scenario) })
 	}
