@@ -182,6 +182,9 @@ func TestDialErrors(t *testing.T) {
 	if _, err := c.Dial(ctx, name.MustAddress("[::1]:9")); !errors.Is(err, transport.ErrUnreachable) {
 		t.Errorf("IPv6 from an IPv4 socket: %v", err)
 	}
+	if _, err := c.Dial(ctx, name.MustAddress("203.0.113.1:9")); !errors.Is(err, transport.ErrUnreachable) || !strings.Contains(err.Error(), "write udp") {
+		t.Errorf("the system does not send it from a loopback address: %v", err)
+	}
 	if err := c.Start(ctx); err == nil {
 		t.Error("a second Start works")
 	}
