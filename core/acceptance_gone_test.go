@@ -56,7 +56,7 @@ func TestCallsOfADyingNodeEnd(t *testing.T) {
 		a := w.boot(named(seed1) + table)
 		b := w.boot(named(seed2) + contacts + table)
 		eventually(t, "they know each other", knowEachOther(a, b))
-		offer(t, b, "wait", func(ctx context.Context, _ core.Message) ([]byte, error) {
+		offer(t, b, "wait", func(ctx context.Context, _ core.Message) (any, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		})
