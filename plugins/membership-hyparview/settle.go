@@ -49,10 +49,16 @@ func (m *mind) voids() {
 	m.book.events = nil
 }
 
-// reseal signs this node's record anew if it has to say something else by now.
+// reseal signs this node's record anew if it has to say something else by now. That it
+// can be dialed somewhere else takes a higher stamp: of two records with the same one,
+// others keep the first.
 func (m *mind) reseal() {
+	now := clip(m.env.Network.Self())
+	if m.book.self.sealed != nil && !slices.Equal(now, m.book.self.endpoints) {
+		m.life(overlay.Input[liveness.Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: overlay.OpRenew}})
+	}
 	ref, left := m.lv.Stamp()
-	if m.book.sealSelf(ref, left, m.env.Network.Self()) {
+	if m.book.sealSelf(ref, left, now) {
 		m.lv.Prove(m.ownProof())
 	}
 }
