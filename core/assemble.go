@@ -190,7 +190,7 @@ func (l *life) linkConfig() link.Config {
 		Auth: auth.Enabled, Cookie: l.self.cookie, CookieOnly: l.cookieOnly,
 		HandshakeTimeout: auth.HandshakeTimeout, ClockSkew: auth.ClockSkew,
 		IdleAfter: l.node.cfg.Links.IdleAfter, Sweep: l.node.cfg.Links.Sweep,
-		Transport: l.transport, Trust: l.trust, Resolver: l.resolver, Observer: newObserver(l),
+		Transport: l.transport, Trust: l.trust, Resolver: l.resolver, Known: l.known, Observer: newObserver(l),
 		Tasks: l.kernel.Tasks(partLink), Log: limited(l.log.With("part", partLink)),
 	}
 }

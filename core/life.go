@@ -59,7 +59,9 @@ type life struct {
 	started time.Time
 	ready   atomic.Bool
 	left    atomic.Bool // told to leave, and not to join since
-	gate    gate
+
+	isolated, partitioned atomic.Bool // as membership told last
+	gate                  gate
 
 	reloaded atomic.Pointer[config.Config] // as last read again; nil: never
 }
