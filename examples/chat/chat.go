@@ -52,10 +52,12 @@ func (c *chat) close() {
 	c.run.Wait()
 }
 
-func (c *chat) print(format string, args ...any) {
+func (c *chat) print(format string, args ...any) { c.show(fmt.Sprintf(format, args...) + "\n") }
+
+func (c *chat) show(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, _ = fmt.Fprintf(c.out, format+"\n", args...)
+	_, _ = io.WriteString(c.out, text)
 }
 
 // hear takes what rooms tell.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 )
 
@@ -12,6 +13,16 @@ const help = `create ROOM    open a room on this node     close ROOM   close it
 rooms          the rooms of all nodes       who ROOM     who is in it
 join ROOM      get what is said there       leave ROOM   and no more
 say ROOM TEXT  say something                quit         stop this node`
+
+// prompted reports whether somebody types.
+func prompted(in io.Reader) bool {
+	f, ok := in.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
 
 // obey does what the lines of in say, until quit, the end of in or of ctx.
 func (c *chat) obey(ctx context.Context, in io.Reader) error {
@@ -22,7 +33,11 @@ func (c *chat) obey(ctx context.Context, in io.Reader) error {
 			lines <- s.Text()
 		}
 	}()
+	prompt := prompted(in)
 	for {
+		if prompt {
+			c.show("chat> ")
+		}
 		select {
 		case <-ctx.Done():
 			return nil
