@@ -89,6 +89,9 @@ func buildNamed[P plugin.Part, E any](l *life, kind plugin.Kind, use string, lis
 	}
 	part = id(kind, use)
 	p, err = factory.New(env(l.env(part)), settings)
+	if err == nil {
+		l.listen(part, kind, p)
+	}
 	return part, p, wrap(part, err)
 }
 
