@@ -22,6 +22,7 @@ const (
 	partBroadcast = "broadcast"
 	partProcess   = "process"
 	partService   = "service"
+	partStream    = "stream"
 	partBootstrap = "bootstrap"
 	partAdmin     = "admin"
 )
@@ -172,11 +173,13 @@ func (l *life) addBlocks() {
 	l.addBroadcast()
 	l.joinRegistry()
 	l.processes = process.New(process.Config{
-		Node: l.name, Incarnation: l.self.incarnation, Network: messageNetwork{l},
+		Node: l.name, Incarnation: l.self.incarnation, Network: messageNetwork{l}, Types: l.node.types,
+		MaxPayload: l.node.cfg.Messages.MaxPayload, DeadLetter: l.onDeadLetter,
 		Tasks: l.kernel.Tasks(partProcess), Log: limited(l.log.With("part", partProcess)),
 	})
 	l.add(partProcess, l.processes, partLink, l.parts.registry)
 	l.addServices()
+	l.addStreams()
 	l.bootstrap = bootstrap.New(bootstrap.Config{
 		Self: l.name, Contacts: l.node.cfg.Bootstrap.ContactNodes, Retry: l.node.cfg.Bootstrap.Retry,
 		Alone: l.alone, Stranger: l.stranger, Join: l.enter,

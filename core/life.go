@@ -13,6 +13,7 @@ import (
 	"github.com/barrelp2p/barrel/core/block/process"
 	"github.com/barrelp2p/barrel/core/block/resolve"
 	"github.com/barrelp2p/barrel/core/block/service"
+	"github.com/barrelp2p/barrel/core/block/stream"
 	"github.com/barrelp2p/barrel/core/config"
 	"github.com/barrelp2p/barrel/core/kernel"
 	"github.com/barrelp2p/barrel/core/observe"
@@ -50,6 +51,9 @@ type life struct {
 	holds     *holds
 	processes *process.Processes
 	services  *service.Services
+	streams   *stream.Streams
+	letters   kernel.Bus[process.DeadLetter]
+	dead      refusals // what is told of them as events
 	bootstrap *bootstrap.Bootstrap
 
 	memberKeys keyTable
@@ -69,17 +73,21 @@ type life struct {
 func newLife(n *Node, me *self) *life {
 	return &life{
 		node: n, self: me, name: n.name, log: n.log, events: n.events.Load(), started: time.Now().UTC(),
-		kernel: kernel.New(kernel.Options{Log: n.log}),
-		tasks:  plugin.NewTasks(func(p plugin.Panic) { n.fail(p) }),
+		kernel: kernel.New(kernel.Options{Log: n.log}), dead: refusals{limit: newLimit()},
+		tasks: plugin.NewTasks(func(p plugin.Panic) { n.fail(p) }),
 	}
 }
+
+// partEvents is how many changes of parts, of which there are a dozen or two, may wait to
+// be passed on; each node has room for them all its life.
+const partEvents = 64
 
 // start starts the parts. What goes wrong with them later fails the node.
 func (l *life) start(ctx context.Context) (err error) {
 	if l.meters, err = observe.Register(l.node.opts.meters, source{l}); err != nil {
 		return err
 	}
-	sub := l.kernel.Events().Subscribe(subscriptionSize)
+	sub := l.kernel.Events().Subscribe(partEvents)
 	l.tasks.Go("part events", func(ctx context.Context) { l.forwardParts(ctx, sub) })
 	l.tasks.Go("part failures", l.forwardFailure)
 	if err := l.kernel.Start(ctx); err != nil {
@@ -92,6 +100,7 @@ func (l *life) start(ctx context.Context) (err error) {
 
 // close ends what start began besides the parts.
 func (l *life) close(ctx context.Context) error {
+	l.letters.Close()
 	return errors.Join(l.tasks.Close(ctx), l.meters.Close())
 }
 

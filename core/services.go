@@ -202,8 +202,9 @@ func (s *Service) do(ctx context.Context, what func(l *life, ref name.Ref) error
 
 // Call sends a message and waits for the answer. See Node.Call for the errors.
 func (s *Service) Call(ctx context.Context, payload []byte) (answer []byte, err error) {
-	err = s.do(ctx, func(l *life, ref name.Ref) (err error) {
-		answer, err = l.call(ctx, ref.String(), payload)
+	err = s.do(ctx, func(l *life, ref name.Ref) error {
+		out, err := l.call(ctx, process.ToRef(ref), payload)
+		answer = l.processes.Types().Bytes(out)
 		return err
 	})
 	return answer, err
@@ -211,12 +212,12 @@ func (s *Service) Call(ctx context.Context, payload []byte) (answer []byte, err 
 
 // Send puts a message on its way: see Node.Send.
 func (s *Service) Send(ctx context.Context, payload []byte) error {
-	return s.do(ctx, func(l *life, ref name.Ref) error { return l.send(ctx, ref.String(), payload) })
+	return s.do(ctx, func(l *life, ref name.Ref) error { return l.send(ctx, process.ToRef(ref), payload) })
 }
 
 // Deliver is Send that waits until the message is in the mailbox.
 func (s *Service) Deliver(ctx context.Context, payload []byte) error {
-	return s.do(ctx, func(l *life, ref name.Ref) error { return l.deliver(ctx, ref.String(), payload) })
+	return s.do(ctx, func(l *life, ref name.Ref) error { return l.deliver(ctx, process.ToRef(ref), payload) })
 }
 
 // WithServicePolicy sets who may register a name: a node whose registration it refuses is

@@ -182,7 +182,7 @@ type Watch struct {
 
 // EventKinds lists the kinds of events there are.
 func EventKinds() []string {
-	return []string{"peer", "member", "service", "node", "link", "plugin", "trust"}
+	return []string{"peer", "member", "service", "node", "link", "message", "plugin", "trust"}
 }
 
 // Keys is the node's own identity.
