@@ -61,9 +61,9 @@ func (c *chat) show(text string) {
 }
 
 // hear takes what rooms tell.
-func (c *chat) hear(_ context.Context, m core.Message) ([]byte, error) {
+func (c *chat) hear(_ context.Context, m core.Message) (any, error) {
 	var n notice
-	if err := json.Unmarshal(m.Payload, &n); err != nil {
+	if err := json.Unmarshal(m.Bytes(), &n); err != nil {
 		return nil, err
 	}
 	if n.From.IsZero() {

@@ -55,9 +55,9 @@ func openRoom(ctx context.Context, n *core.Node, title string) (*room, error) {
 }
 
 // handle is called for one message after another.
-func (r *room) handle(ctx context.Context, m core.Message) ([]byte, error) {
+func (r *room) handle(ctx context.Context, m core.Message) (any, error) {
 	var q request
-	if err := json.Unmarshal(m.Payload, &q); err != nil {
+	if err := json.Unmarshal(m.Bytes(), &q); err != nil {
 		return nil, fmt.Errorf("room %s: %w", r.title, err)
 	}
 	switch q.Op {

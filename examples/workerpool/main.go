@@ -115,9 +115,9 @@ func hire(ctx context.Context, dir, node string) (*worker, error) {
 	return w, err
 }
 
-func (w *worker) work(_ context.Context, m core.Message) ([]byte, error) {
+func (w *worker) work(_ context.Context, m core.Message) (any, error) {
 	w.jobs.Add(1)
-	return fmt.Appendf(nil, "%s did %s", w.node.Name(), m.Payload), nil
+	return fmt.Appendf(nil, "%s did %s", w.node.Name(), m.Bytes()), nil
 }
 
 // set says how busy the worker is. Everybody hears of it; the registration stays the same.
