@@ -23,7 +23,7 @@ import (
 // quick is the patience of tests: that of operators is longer.
 func quick() Options {
 	return Options{
-		Version: "test", Start: 20 * time.Second, Health: 50 * time.Millisecond, Misses: 3,
+		Version: "test", Start: 20 * time.Second, Health: 200 * time.Millisecond, Misses: 3,
 		Grace: 300 * time.Millisecond, Backoff: 10 * time.Millisecond, MaxPause: 50 * time.Millisecond,
 	}
 }
