@@ -75,9 +75,10 @@ func noHandshake(t *testing.T, s *siege) {
 // callFrame is the beginning of a message stream with one call in it, as package
 // process writes it, for the service echo.
 func callFrame() []byte {
-	body := append([]byte{2}, make([]byte, 8+1+8+8)...) // call, flags, milliseconds left, sender
-	body = append(append(body, 2, 4), "echostolen"...)
-	return append(binary.BigEndian.AppendUint32(messagesHead(0), uint32(len(body))), body...)
+	open := append([]byte{1, 1, 2, 4}, "echo"...)                     // account, target
+	call := append([]byte{3, 1, 1, 0, 0, 0, 0, 0, 1, 1}, "stolen"...) // account, call, flags, milliseconds left, sender, codec
+	both := append(append([]byte{0, 0, byte(len(open))}, open...), 0, 0, byte(len(call)))
+	return append(messagesHead(0), append(both, call...)...)
 }
 
 // messagesHead begins a stream of messages: version, kind, shard, generation, after.

@@ -24,7 +24,7 @@ func TestErrorsCrossTheWire(t *testing.T) {
 	f := newField(t)
 	a, b := f.pair()
 	offerEcho(t, b)
-	offer(t, b, "vast", func(context.Context, core.Message) ([]byte, error) { return make([]byte, maxPayload+1), nil })
+	offer(t, b, "vast", func(context.Context, core.Message) (any, error) { return make([]byte, maxPayload+1), nil })
 	gone := offer(t, b, "gone", echo)
 	if err := gone.Close(); err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func TestDeadlinesCrossTheWire(t *testing.T) {
 		w := newWorld(t)
 		a, b := w.boot(named(seed1)+table), w.boot(named(seed2)+table)
 		ended := make(chan error, 2)
-		offer(t, b, "wait", func(ctx context.Context, _ core.Message) ([]byte, error) {
+		offer(t, b, "wait", func(ctx context.Context, _ core.Message) (any, error) {
 			if _, has := ctx.Deadline(); !has {
 				ended <- errors.New("no deadline")
 			}
@@ -139,8 +139,8 @@ func TestMessagesKeepTheirOrder(t *testing.T) {
 	const count = 2000
 	var got []string
 	done := make(chan struct{})
-	offer(t, b, "log", func(_ context.Context, m core.Message) ([]byte, error) {
-		if got = append(got, string(m.Payload)); len(got) == count {
+	offer(t, b, "log", func(_ context.Context, m core.Message) (any, error) {
+		if got = append(got, string(m.Bytes())); len(got) == count {
 			close(done)
 		}
 		if m.Call || m.From.Node != a.Name() {
@@ -172,7 +172,7 @@ func TestTheLargestPayload(t *testing.T) {
 	t.Parallel()
 	f := newField(t)
 	a, b := f.pair()
-	offer(t, b, "back", func(_ context.Context, m core.Message) ([]byte, error) { return m.Payload, nil })
+	offer(t, b, "back", func(_ context.Context, m core.Message) (any, error) { return m.Bytes(), nil })
 	payload := bytes.Repeat([]byte("0123456789abcdef"), maxPayload/16)
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

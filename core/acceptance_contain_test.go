@@ -180,12 +180,14 @@ func TestASlowReaderIsToldWhatItMissed(t *testing.T) {
 	slow := n.Subscribe("service")
 	defer slow.Close()
 	const services, kept = 700, 1024
-	for range services {
+	for i := range services {
 		if err := offerEcho(t, n).Close(); err != nil {
 			t.Fatal(err)
 		}
+		if (i+1)%100 == 0 { // no faster than the quick one
+			eventually(t, "the quick reader has all", func() bool { return len(quick.all("service", "")) == 2*(i+1) })
+		}
 	}
-	eventually(t, "the quick reader has all", func() bool { return len(quick.all("service", "")) == 2*services })
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	gap, err := slow.Next(ctx)

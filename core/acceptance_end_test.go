@@ -23,7 +23,7 @@ func TestCallsOfAStoppingNodeEnd(t *testing.T) {
 			a := w.boot(named(seed1) + table)
 			b := w.boot(named(seed2) + contacts + table)
 			eventually(t, "they know each other", knowEachOther(a, b))
-			offer(t, b, "slow", func(ctx context.Context, _ core.Message) ([]byte, error) {
+			offer(t, b, "slow", func(ctx context.Context, _ core.Message) (any, error) {
 				<-ctx.Done()
 				if how == "answers late" {
 					time.Sleep(500 * time.Millisecond)
@@ -62,7 +62,7 @@ func TestAStoppingNodeFinishesItsWork(t *testing.T) {
 		a := w.boot(named(seed1) + table)
 		b := w.boot(named(seed2) + contacts + table)
 		eventually(t, "they know each other", knowEachOther(a, b))
-		offer(t, b, "slow", func(context.Context, core.Message) ([]byte, error) {
+		offer(t, b, "slow", func(context.Context, core.Message) (any, error) {
 			time.Sleep(time.Second)
 			return []byte("done"), nil
 		})
@@ -90,7 +90,7 @@ links: {idle_after: 1m, sweep: 10s}
 		w := newWorld(t)
 		a := w.boot(named(seed1) + cookie + table)
 		b := w.boot(named(seed2) + cookie + table)
-		offer(t, b, "slow", func(ctx context.Context, _ core.Message) ([]byte, error) {
+		offer(t, b, "slow", func(ctx context.Context, _ core.Message) (any, error) {
 			select {
 			case <-ctx.Done():
 				return nil, ctx.Err()
@@ -116,7 +116,7 @@ func TestAStuckHandlerDoesNotHoldUpAStop(t *testing.T) {
 	n := f.start("a@127.0.0.1")
 	release, entered := make(chan struct{}), make(chan struct{})
 	defer close(release)
-	offer(t, n, "stuck", func(context.Context, core.Message) ([]byte, error) {
+	offer(t, n, "stuck", func(context.Context, core.Message) (any, error) {
 		close(entered)
 		<-release
 		return nil, nil

@@ -35,6 +35,7 @@ func TestAKilledNodeIsNoticed(t *testing.T) {
 			if noticed < 2*time.Second || noticed > 4*time.Second {
 				t.Errorf("noticed after %v, want it within 4s, and not while the peer may only be slow", noticed)
 			}
+			seen.first("member", "suspect")
 			e := seen.first("peer", "down")
 			if e.Node != b.Name() || !slices.Equal(seen.story(), []string{
 				"link down " + seed2, "peer down " + seed2, "node isolated " + seed1, "member suspect " + seed2,
@@ -55,7 +56,7 @@ func TestCallsOfADyingNodeEnd(t *testing.T) {
 		a := w.boot(named(seed1) + table)
 		b := w.boot(named(seed2) + contacts + table)
 		eventually(t, "they know each other", knowEachOther(a, b))
-		offer(t, b, "wait", func(ctx context.Context, _ core.Message) ([]byte, error) {
+		offer(t, b, "wait", func(ctx context.Context, _ core.Message) (any, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		})

@@ -36,7 +36,7 @@ func newSiege(t *testing.T) *siege {
 	s.friend = s.start("b@127.0.0.1")
 	s.join(s.friend, s.node)
 	s.events = record(t, s.node)
-	offer(t, s.node, "echo", func(ctx context.Context, m core.Message) ([]byte, error) {
+	offer(t, s.node, "echo", func(ctx context.Context, m core.Message) (any, error) {
 		switch m.From.Node.String() {
 		case s.friend.Name().String():
 		case talker:

@@ -35,18 +35,23 @@ func (n *Node) Register(ctx context.Context, service name.Service, meta map[stri
 	return l.register(ctx, service, meta, handle, opts...)
 }
 
-// Call sends a message to a target and waits for the answer. A target is the name of a
+// Call sends bytes to a target and waits for the answer. A target is the name of a
 // service, NAME@NODE for a service of one node, or a reference; see ParseTarget. The
 // deadline of ctx crosses the wire. Errors that callers decide on: ErrNotFound,
 // ErrNoProcess, ErrNoConnection, ErrPanicked, ErrTooLarge, ErrBusy, ErrTimeout (at the
 // other end), ErrStopped (either end), those of ctx, and *RemoteError for what the
-// handler returned.
+// handler returned. Call without a receiver is the same with types.
 func (n *Node) Call(ctx context.Context, target string, payload []byte) ([]byte, error) {
 	l, err := n.current()
 	if err != nil {
 		return nil, err
 	}
-	return l.call(ctx, target, payload)
+	to, err := ParseTarget(target)
+	if err != nil {
+		return nil, err
+	}
+	out, err := l.call(ctx, to, payload)
+	return l.processes.Types().Bytes(out), err
 }
 
 // Send puts a message on its way to a target. An error means that it was not sent;
@@ -57,7 +62,11 @@ func (n *Node) Send(ctx context.Context, target string, payload []byte) error {
 	if err != nil {
 		return err
 	}
-	return l.send(ctx, target, payload)
+	to, err := ParseTarget(target)
+	if err != nil {
+		return err
+	}
+	return l.send(ctx, to, payload)
 }
 
 // Deliver is Send that waits until the message is in the mailbox of the target.
@@ -66,7 +75,11 @@ func (n *Node) Deliver(ctx context.Context, target string, payload []byte) error
 	if err != nil {
 		return err
 	}
-	return l.deliver(ctx, target, payload)
+	to, err := ParseTarget(target)
+	if err != nil {
+		return err
+	}
+	return l.deliver(ctx, to, payload)
 }
 
 // Lookup lists the instances of a service that this node knows, its own first.

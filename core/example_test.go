@@ -147,8 +147,8 @@ func ExampleNode_Register() {
 	defer town.leave()
 	b := town.start("b@town", "mem:2")
 
-	greet := func(_ context.Context, m core.Message) ([]byte, error) {
-		return fmt.Appendf(nil, "hello, %s", m.Payload), nil
+	greet := func(_ context.Context, m core.Message) (any, error) {
+		return fmt.Appendf(nil, "hello, %s", m.Bytes()), nil
 	}
 	service, err := b.Register(town.ctx, name.MustService("greet"), map[string]string{"lang": "en"}, greet, core.Concurrency(4))
 	if err != nil {
@@ -182,11 +182,11 @@ func ExampleNode_Call() {
 	defer town.leave()
 	a, b := town.start("a@town", "mem:1"), town.start("b@town", "mem:2")
 
-	half := func(_ context.Context, m core.Message) ([]byte, error) {
-		if len(m.Payload)%2 != 0 {
+	half := func(_ context.Context, m core.Message) (any, error) {
+		if len(m.Bytes())%2 != 0 {
 			return nil, errors.New("cannot be halved")
 		}
-		return m.Payload[:len(m.Payload)/2], nil
+		return m.Bytes()[:len(m.Bytes())/2], nil
 	}
 	if _, err := b.Register(town.ctx, name.MustService("half"), nil, half); err != nil {
 		fmt.Println(err)
@@ -218,8 +218,8 @@ func ExampleNode_Send() {
 	a, b := town.start("a@town", "mem:1"), town.start("b@town", "mem:2")
 
 	got := make(chan string)
-	note := func(_ context.Context, m core.Message) ([]byte, error) {
-		got <- fmt.Sprintf("%s from %s", m.Payload, m.From.Node)
+	note := func(_ context.Context, m core.Message) (any, error) {
+		got <- fmt.Sprintf("%s from %s", m.Bytes(), m.From.Node)
 		return nil, nil
 	}
 	if _, err := b.Register(town.ctx, name.MustService("printer"), nil, note); err != nil {

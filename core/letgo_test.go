@@ -45,7 +45,7 @@ func TestMembershipLetsALinkGoAndACallKeepsIt(t *testing.T) {
 	field.join(b.Node, a.Node)
 	field.join(c.Node, a.Node)
 	asked, answer := make(chan struct{}), make(chan struct{})
-	offer(t, b.Node, "slow", func(context.Context, core.Message) ([]byte, error) {
+	offer(t, b.Node, "slow", func(context.Context, core.Message) (any, error) {
 		close(asked)
 		<-answer
 		return []byte("at last"), nil

@@ -12,6 +12,8 @@ import (
 	"github.com/barrelp2p/barrel/core/block/link"
 	"github.com/barrelp2p/barrel/core/block/process"
 	"github.com/barrelp2p/barrel/core/block/resolve"
+	"github.com/barrelp2p/barrel/core/block/service"
+	"github.com/barrelp2p/barrel/core/block/stream"
 	"github.com/barrelp2p/barrel/core/config"
 	"github.com/barrelp2p/barrel/core/kernel"
 	"github.com/barrelp2p/barrel/core/observe"
@@ -48,13 +50,22 @@ type life struct {
 	broadcast *broadcast.Broadcast
 	holds     *holds
 	processes *process.Processes
+	services  *service.Services
+	streams   *stream.Streams
+	letters   kernel.Bus[process.DeadLetter]
+	dead      refusals // what is told of them as events
 	bootstrap *bootstrap.Bootstrap
+
+	memberKeys keyTable
+	distances  distances
 
 	meters  *observe.Meters
 	started time.Time
 	ready   atomic.Bool
 	left    atomic.Bool // told to leave, and not to join since
-	gate    gate
+
+	isolated, partitioned atomic.Bool // as membership told last
+	gate                  gate
 
 	reloaded atomic.Pointer[config.Config] // as last read again; nil: never
 	replaced replaced
@@ -63,8 +74,8 @@ type life struct {
 func newLife(n *Node, me *self) *life {
 	return &life{
 		node: n, self: me, name: n.name, log: n.log, events: n.events.Load(), started: time.Now().UTC(),
-		kernel: kernel.New(kernel.Options{Log: n.log}),
-		tasks:  plugin.NewTasks(func(p plugin.Panic) { n.fail(p) }),
+		kernel: kernel.New(kernel.Options{Log: n.log}), dead: refusals{limit: newLimit()},
+		tasks: plugin.NewTasks(func(p plugin.Panic) { n.fail(p) }),
 	}
 }
 
@@ -86,6 +97,7 @@ func (l *life) start(ctx context.Context) (err error) {
 
 // close ends what start began besides the parts.
 func (l *life) close(ctx context.Context) error {
+	l.letters.Close()
 	return errors.Join(l.tasks.Close(ctx), l.meters.Close())
 }
 

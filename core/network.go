@@ -90,6 +90,8 @@ func (m messageNetwork) Connect(ctx context.Context, node name.Node) error {
 	return m.life.links.Reach(ctx, node)
 }
 
+func (m messageNetwork) Hold(node name.Node) (release func()) { return m.life.holds.call(node) }
+
 func (m messageNetwork) OpenMessages(ctx context.Context, node name.Node) (process.Stream, error) {
 	s, err := m.life.links.OpenStream(ctx, node, link.Messages, link.Pooled)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/barrelp2p/barrel/core/block/process"
 	"github.com/barrelp2p/barrel/core/catalog"
 	"github.com/barrelp2p/barrel/core/config"
 	"github.com/barrelp2p/barrel/core/kernel"
@@ -25,6 +26,7 @@ type Node struct {
 	name    name.Node
 	dataDir string // absolute
 	log     *slog.Logger
+	types   *process.Types // of all its lives
 
 	events atomic.Pointer[kernel.Bus[Event]] // a new one for each life
 	failed chan error
@@ -44,7 +46,7 @@ func Load(src config.Sources, cat catalog.Catalog) (*config.Config, error) {
 // that whatever can be wrong is found, and binds and writes nothing; of files it reads
 // only the cookie's. That is also all that a check of a configuration does.
 func New(cfg *config.Config, cat catalog.Catalog, opts ...Option) (*Node, error) {
-	n := &Node{cfg: cfg, catalog: cat, failed: make(chan error, 1), opts: options{meters: observe.Nowhere()}}
+	n := &Node{cfg: cfg, catalog: cat, failed: make(chan error, 1), opts: options{meters: observe.Nowhere()}, types: process.NewTypes()}
 	n.events.Store(&kernel.Bus[Event]{})
 	for _, opt := range opts {
 		opt(&n.opts)

@@ -117,14 +117,14 @@ func members(n *core.Node, state membership.State) (count int) {
 	return count
 }
 
-func echo(_ context.Context, m core.Message) ([]byte, error) {
-	switch string(m.Payload) {
+func echo(_ context.Context, m core.Message) (any, error) {
+	switch string(m.Bytes()) {
 	case "panic":
 		panic("as told")
 	case "fail":
 		return nil, errors.New("as told")
 	}
-	return append([]byte("echo: "), m.Payload...), nil
+	return append([]byte("echo: "), m.Bytes()...), nil
 }
 
 func TestTwoNodesFindEachOtherAndTalk(t *testing.T) {

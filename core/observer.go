@@ -28,13 +28,15 @@ type refusals struct {
 }
 
 func newObserver(l *life) *observer {
-	limit := func() *rate.Limiter { return rate.NewLimiter(rate.Every(time.Second), 20) }
 	return &observer{
 		life:     l,
-		accepted: refusals{side: "accepted", limit: limit()},
-		dialed:   refusals{side: "dialed", limit: limit()},
+		accepted: refusals{side: "accepted", limit: newLimit()},
+		dialed:   refusals{side: "dialed", limit: newLimit()},
 	}
 }
+
+// newLimit lets through what a reader can follow.
+func newLimit() *rate.Limiter { return rate.NewLimiter(rate.Every(time.Second), 20) }
 
 // isMember reports whether a peer takes part in the cluster. One that only the cookie
 // let in may send and call, and is nobody's neighbour.
@@ -51,6 +53,7 @@ func (o *observer) Up(p link.Peer) {
 	if isMember(p) {
 		o.life.membership.Input(membership.Input{Kind: membership.LinkUp, Peer: asPeer(p)})
 	}
+	o.life.processes.PeerUp(p.Node, !isMember(p))
 }
 
 // Down tells whoever listens, then membership, and fails calls that wait for the peer.

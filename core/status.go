@@ -18,7 +18,7 @@ func (c control) Status() admin.Status {
 		Fingerprint: c.self.keys.Fingerprint(), Incarnation: c.self.incarnation,
 		Started: c.started, Ready: c.ready.Load(), Slots: c.slots(health),
 		Members: countMembers(c.membership.Members()), View: c.View(), Links: len(c.links.List()),
-		Warnings: c.warnings(health),
+		Isolated: c.isolated.Load(), Partitioned: c.partitioned.Load(), Warnings: c.warnings(health),
 	}
 	if len(addresses) > 0 {
 		s.Address = addresses[0]

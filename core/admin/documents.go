@@ -38,6 +38,8 @@ type Status struct {
 	View        View         `json:"view"`
 	Links       int          `json:"links"`
 	Services    int          `json:"services"`
+	Isolated    bool         `json:"isolated"`    // no neighbours are left
+	Partitioned bool         `json:"partitioned"` // many members went at once
 	Warnings    []string     `json:"warnings"`
 }
 
@@ -170,9 +172,17 @@ type Event struct {
 	Extra  map[string]string `json:"-"`
 }
 
+// Watch says which events a reader wants.
+type Watch struct {
+	Kinds []string // all when empty
+	// Initial begins with what is the case already, as events with Extra["initial"] =
+	// "true". What changes at that very moment may be told twice, and is never missed.
+	Initial bool
+}
+
 // EventKinds lists the kinds of events there are.
 func EventKinds() []string {
-	return []string{"peer", "member", "service", "node", "link", "plugin", "trust"}
+	return []string{"peer", "member", "service", "node", "link", "message", "plugin", "trust"}
 }
 
 // Keys is the node's own identity.

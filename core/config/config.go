@@ -15,6 +15,7 @@ type Config struct {
 	Auth      Auth                `setting:"auth" help:"how nodes prove to each other who they are"`
 	Bootstrap Bootstrap           `setting:"bootstrap" help:"how the node finds its cluster"`
 	Links     Links               `setting:"links" help:"connections to other nodes"`
+	Messages  Messages            `setting:"messages" help:"messages between processes"`
 	Plugins   map[string]External `setting:"plugins" help:"plugins in processes of their own, by slot/name"`
 	Admin     Admin               `setting:"admin" help:"the local socket that commands talk to"`
 	Telemetry Telemetry           `setting:"telemetry" help:"metrics"`
@@ -61,6 +62,12 @@ type Bootstrap struct {
 type Links struct {
 	IdleAfter time.Duration `setting:"idle_after" help:"a link that nobody has used for so long is closed"`
 	Sweep     time.Duration `setting:"sweep" help:"time between looks for idle links"`
+}
+
+// Messages is the section `messages`.
+type Messages struct {
+	MaxPayload int `setting:"max_payload" help:"the largest payload of a message or an answer, in bytes; the same on all nodes"`
+	Mailbox    int `setting:"mailbox" help:"messages that may wait for a process that does not say otherwise"`
 }
 
 // External is an entry of the section `plugins`.
@@ -111,6 +118,7 @@ func fresh(slots []Slot) *Config {
 		Auth:      Auth{Enabled: true, HandshakeTimeout: 10 * time.Second, ClockSkew: 30 * time.Second},
 		Bootstrap: Bootstrap{Retry: 5 * time.Second},
 		Links:     Links{IdleAfter: 5 * time.Minute, Sweep: time.Minute},
+		Messages:  Messages{MaxPayload: 16 << 20, Mailbox: 1024},
 		Log:       Log{Level: "info", Format: "text"},
 		slots:     slots,
 		use:       map[plugin.Kind][]string{},

@@ -54,6 +54,19 @@ func badCluster(s string) string {
 }
 
 // Validate looks at the values of the section.
+func (m *Messages) Validate() []plugin.Problem {
+	const least, most, waiting = 64 << 10, 256 << 20, 1 << 20
+	var p problems
+	if m.MaxPayload < least || m.MaxPayload > most {
+		p.add("max_payload", fmt.Sprintf("is %d", m.MaxPayload), fmt.Sprintf("write a number of bytes from %d to %d", least, most))
+	}
+	if m.Mailbox < 1 || m.Mailbox > waiting {
+		p.add("mailbox", fmt.Sprintf("is %d", m.Mailbox), fmt.Sprintf("write a number of messages from 1 to %d", waiting))
+	}
+	return p
+}
+
+// Validate looks at the values of the section.
 func (a *Auth) Validate() []plugin.Problem {
 	var p problems
 	p.positive("handshake_timeout", a.HandshakeTimeout)

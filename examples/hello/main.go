@@ -38,7 +38,7 @@ func run() error {
 		return err
 	}
 	defer stop(ctx, greeter)
-	_, err = greeter.Register(ctx, name.MustService("greet"), nil, greet)
+	_, err = greeter.Register(ctx, name.MustService("greet"), nil, core.Handle(greet))
 	if err != nil {
 		return err
 	}
@@ -48,11 +48,11 @@ func run() error {
 		return err
 	}
 	defer stop(ctx, caller)
-	answer, err := caller.Call(ctx, "greet@greeter@127.0.0.1", []byte("world"))
+	answer, err := core.Call[string, string](ctx, caller, "greet@greeter@127.0.0.1", "world")
 	if err != nil {
 		return err
 	}
-	fmt.Println(string(answer))
+	fmt.Println(answer)
 	return nil
 }
 
@@ -79,6 +79,4 @@ func stop(ctx context.Context, n *core.Node) {
 	}
 }
 
-func greet(_ context.Context, m core.Message) ([]byte, error) {
-	return fmt.Appendf(nil, "hello, %s", m.Payload), nil
-}
+func greet(_ context.Context, name string) (string, error) { return "hello, " + name, nil }

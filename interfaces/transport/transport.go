@@ -103,6 +103,13 @@ type Stream interface {
 	SetWriteDeadline(t time.Time) error
 }
 
+// ReadStopper is the optional ability of a stream to end its reading side alone.
+type ReadStopper interface {
+	// StopRead gives the reading side up: writes of the peer return a *ResetError with
+	// the code. What this end has written is not touched. Idempotent.
+	StopRead(code CloseCode)
+}
+
 // MaxDatagram is the largest datagram that every transport carries, in bytes.
 const MaxDatagram = 1100
 

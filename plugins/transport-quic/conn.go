@@ -16,6 +16,8 @@ import (
 var (
 	_ transport.Conn   = (*conn)(nil)
 	_ transport.Stream = (*stream)(nil)
+
+	_ transport.ReadStopper = (*stream)(nil)
 )
 
 // conn is a QUIC connection in the words of the contract.
@@ -142,6 +144,9 @@ func (s *stream) Reset(code transport.CloseCode) {
 	s.quic.CancelRead(quic.StreamErrorCode(code))
 	s.quic.CancelWrite(quic.StreamErrorCode(code))
 }
+
+// StopRead gives the reading side up.
+func (s *stream) StopRead(code transport.CloseCode) { s.quic.CancelRead(quic.StreamErrorCode(code)) }
 
 // SetReadDeadline bounds reads.
 func (s *stream) SetReadDeadline(t time.Time) error { return s.quic.SetReadDeadline(t) }

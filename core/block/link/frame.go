@@ -22,6 +22,7 @@ type Channel uint8
 const (
 	Own        Channel = 0
 	Membership Channel = 1
+	Registry   Channel = 2
 )
 
 // StreamKind says whom a stream is for.
@@ -31,6 +32,7 @@ type StreamKind uint8
 const (
 	Messages  StreamKind = 1
 	Broadcast StreamKind = 2 // one each way between neighbours, pooled
+	Tagged    StreamKind = 3 // one for each stream of a user
 )
 
 // ErrFrame: bytes that are no frame of this protocol.

@@ -31,6 +31,15 @@ func (s *Stream) Ended() <-chan struct{} { return s.conn.t.Context().Done() }
 // Touch notes that the link is in use.
 func (s *Stream) Touch() { s.conn.touch() }
 
+// StopRead ends the reading side alone, and reports false where the transport cannot.
+func (s *Stream) StopRead(code transport.CloseCode) bool {
+	stopper, ok := s.Stream.(transport.ReadStopper)
+	if ok {
+		stopper.StopRead(code)
+	}
+	return ok
+}
+
 // Release says that the stream is no longer open: what was written has been read, or
 // nobody cares any more. A connection that another one has replaced is closed when all
 // its streams have been released. Whoever called OpenStream must release the stream;

@@ -11,8 +11,8 @@ const drainStep = 5 * time.Millisecond
 
 // Drain lets a node stop without cutting anybody short: from now on messages and calls
 // of other nodes are refused with ErrStopped, and Drain returns when what is in the
-// mailboxes has been handled and the answers have been written, or when ctx ends.
-// Start takes work again.
+// mailboxes of handlers has been handled and the answers have been written, or when ctx
+// ends. Start takes work again.
 func (p *Processes) Drain(ctx context.Context) error {
 	p.draining.Store(true)
 	ticker := time.NewTicker(drainStep)
@@ -48,27 +48,12 @@ func (p *Processes) flush(ctx context.Context) {
 func (p *Processes) drained() bool { return p.pending.Load() <= 0 && p.flushed() }
 
 func (p *Processes) flushed() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, o := range p.outlets {
-		if !o.empty() {
-			return false
+	for _, r := range p.remotes.list() {
+		for i := range r.outlets {
+			if !r.outlets[i].empty() {
+				return false
+			}
 		}
 	}
 	return true
-}
-
-// refusesGuests is the error for what other nodes send while this one drains.
-func (p *Processes) refusesGuests() error {
-	if p.draining.Load() {
-		return fmt.Errorf("%s: %w", p.cfg.Node, ErrStopped)
-	}
-	return nil
-}
-
-// empty reports that nothing waits to be written or is being written.
-func (o *outlet) empty() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return len(o.queue) == 0 && !o.writing
 }

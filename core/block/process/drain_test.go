@@ -13,7 +13,7 @@ import (
 func TestDrainFinishesWhatBeganAndRefusesTheRest(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.node("a@h"), w.node("b@h")
-		proc, err := b.Spawn(Spec{Handle: func(context.Context, Message) ([]byte, error) {
+		proc, err := b.Spawn(Spec{Handle: func(context.Context, Message) (any, error) {
 			time.Sleep(10 * time.Second) // virtual
 			return []byte("done"), nil
 		}})
@@ -44,7 +44,7 @@ func TestDrainFinishesWhatBeganAndRefusesTheRest(t *testing.T) {
 func TestDrainGivesUpWithItsContext(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		b := w.node("b@h")
-		proc, err := b.Spawn(Spec{Handle: func(ctx context.Context, _ Message) ([]byte, error) {
+		proc, err := b.Spawn(Spec{Handle: func(ctx context.Context, _ Message) (any, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
@@ -15,20 +16,27 @@ const (
 	maxServing = 16 << 10 // calls
 	maxCancels = 64       // that came before their call
 	// maxLeft bounds the deadline that a peer can ask for, in milliseconds.
-	maxLeft = uint64(24 * time.Hour / time.Millisecond)
+	maxLeft = uint32(24 * time.Hour / time.Millisecond)
+	// maxHeld bounds the payloads of one peer that wait in mailboxes, in bytes.
+	maxHeld = 128 << 20
 )
 
 // guest is what this node keeps of one life of a peer that sends to it, for as long as
-// there is a link. All of it is guarded by Processes.mu.
+// there is a link. The inlets and streams are guarded by Processes.mu.
 type guest struct {
+	procs       *Processes
 	node        name.Node
 	incarnation uint64
-	down        bool // the link is gone: nobody waits for answers
-	serving     map[uint64]context.CancelFunc
-	cancelled   []uint64 // calls that were cancelled before they came
 	inlets      [shards + 1]inlet
 	streams     map[Stream]struct{} // that are read, or wait to be
-	unanswered  bool                // an answer could not be sent
+
+	mu         sync.Mutex
+	down       bool // the link is gone: nobody waits for answers
+	serving    map[uint64]*servedCall
+	cancelled  []uint64 // calls that were cancelled before they came
+	arrivals   map[uint64]*arrival
+	held       int  // bytes that wait in mailboxes
+	unanswered bool // an answer could not be sent
 }
 
 // guest returns what is kept of a peer, made on demand; nil for an earlier life than
@@ -42,7 +50,10 @@ func (p *Processes) guest(node name.Node, incarnation uint64, stream Stream) *gu
 	}
 	if g == nil || g.incarnation < incarnation {
 		g.dismiss()
-		g = &guest{node: node, incarnation: incarnation, serving: map[uint64]context.CancelFunc{}, streams: map[Stream]struct{}{}}
+		g = &guest{
+			procs: p, node: node, incarnation: incarnation, serving: map[uint64]*servedCall{},
+			streams: map[Stream]struct{}{}, arrivals: map[uint64]*arrival{},
+		}
 		p.guests[node] = g
 	}
 	g.streams[stream] = struct{}{}
@@ -57,25 +68,23 @@ func (p *Processes) farewell(g *guest, stream Stream) {
 	}
 }
 
-// unanswered notes that somebody waits in vain.
-func (p *Processes) unanswered(g *guest) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	g.unanswered = true
-}
-
 // breakOff resets the streams of those who wait in vain, which tells them.
 func (p *Processes) breakOff() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, g := range p.guests {
 		for stream := range g.streams {
-			if g.unanswered {
+			if g.waitsInVain() {
 				stream.Reset(transport.CloseStopping)
 			}
 		}
-		g.unanswered = false
 	}
+}
+
+func (g *guest) waitsInVain() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.unanswered
 }
 
 // dismiss ends what is done for a peer that is gone.
@@ -90,76 +99,100 @@ func (g *guest) dismiss() {
 	if g == nil {
 		return
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.down = true
-	for id, cancel := range g.serving {
+	for id, call := range g.serving {
 		delete(g.serving, id)
-		cancel()
+		call.end(context.Canceled)
 	}
 }
 
-func (p *Processes) isDown(g *guest) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+func (g *guest) isDown() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	return g.down
 }
 
-// serve notes a call of a guest; its context ends with the deadline of the call, or
-// when the caller changes its mind or is gone.
-func (p *Processes) serve(g *guest, f frame) (context.Context, error) {
-	var deadline time.Time
-	if f.left > 0 {
-		deadline = time.Now().Add(time.Duration(min(f.left, maxLeft)) * time.Millisecond)
+// hold counts bytes that wait here for the peer; false if there are too many.
+func (g *guest) hold(size int) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.held > 0 && g.held+size > maxHeld {
+		return false
 	}
-	ctx, cancel := until(deadline)
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	g.held += size
+	return true
+}
+
+func (g *guest) letGo(size int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.held -= size
+}
+
+// servedCall answers a caller elsewhere. Its context ends with the deadline of the
+// call, or when the caller changes its mind or is gone.
+type servedCall struct {
+	callContext
+	guest *guest
+	id    uint64
+}
+
+func (c *servedCall) context(proc *Process) *callContext {
+	c.begin(proc.life)
+	return &c.callContext
+}
+
+func (c *servedCall) answer(value any, err error) {
+	if c.guest.served(c.id) {
+		c.guest.reply(c.id, value, err)
+	}
+}
+
+// serve notes a call of the peer.
+func (g *guest) serve(f *frame) (*servedCall, error) {
+	c := &servedCall{guest: g, id: f.call}
+	c.deadline = until(min(f.left, maxLeft))
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	i := slices.Index(g.cancelled, f.call)
 	switch {
 	case g.serving[f.call] != nil:
-		cancel()
 		return nil, fmt.Errorf("call %d: the number is taken: %w", f.call, ErrMalformed)
 	case len(g.serving) >= maxServing:
-		cancel()
 		return nil, fmt.Errorf("%d calls of this node are under way, the most there may be: %w", maxServing, ErrBusy)
 	case g.down || i >= 0:
-		cancel() // nobody waits
+		c.ended = context.Canceled // nobody waits
 	default:
-		g.serving[f.call] = cancel
+		g.serving[f.call] = c
 	}
 	if i >= 0 {
 		g.cancelled = slices.Delete(g.cancelled, i, i+1)
 	}
-	return ctx, nil
+	return c, nil
 }
 
-// until is a context with a deadline, unless it is zero.
-func until(deadline time.Time) (context.Context, context.CancelFunc) {
-	if deadline.IsZero() {
-		return context.WithCancel(context.Background())
-	}
-	return context.WithDeadline(context.Background(), deadline)
-}
-
-// served ends a call of a guest and reports whether its answer is awaited.
-func (p *Processes) served(g *guest, id uint64) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	cancel := g.serving[id]
+// served ends a call of the peer and reports whether its answer is awaited.
+func (g *guest) served(id uint64) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	call := g.serving[id]
 	delete(g.serving, id)
-	if cancel != nil {
-		cancel()
+	if call != nil {
+		call.end(context.Canceled)
 	}
-	return cancel != nil
+	return call != nil
 }
 
 // onCancel ends a call that nobody waits for any more. The cancel may overtake its
 // call, which comes on another stream.
-func (p *Processes) onCancel(g *guest, id uint64) {
-	if p.served(g, id) {
+func (g *guest) onCancel(id uint64) {
+	if g.served(id) {
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if len(g.cancelled) >= maxCancels {
 		g.cancelled = slices.Delete(g.cancelled, 0, 1)
 	}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/barrelp2p/barrel/interfaces/plugin"
 )
 
 func TestStopAnswersAndStartWorksAgain(t *testing.T) {
@@ -41,7 +43,7 @@ func TestStopAnswersAndStartWorksAgain(t *testing.T) {
 			w.serve(a, "echo", Spec{Handle: echo})
 			for _, pair := range [][2]*Processes{{a, b}, {b, a}, {b, b}} {
 				out, err := pair[0].Call(t.Context(), to(pair[1], "echo"), []byte("again"))
-				if err != nil || string(out) != "again" {
+				if err != nil || text(out) != "again" {
 					t.Errorf("after the start %s answers %s with %q, %v", pair[1].cfg.Node, pair[0].cfg.Node, out, err)
 				}
 			}
@@ -81,7 +83,7 @@ func TestAHandlerThatDoesNotEndIsNamed(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.node("a@h"), w.node("b@h")
 		end := make(chan struct{})
-		w.serve(b, "s", Spec{Handle: func(context.Context, Message) ([]byte, error) { <-end; return nil, nil }})
+		w.serve(b, "s", Spec{Handle: func(context.Context, Message) (any, error) { <-end; return nil, nil }})
 		result := make(chan error, 1)
 		go func() { _, err := a.Call(t.Context(), to(b, "s"), nil); result <- err }()
 		synctest.Wait()
@@ -101,12 +103,15 @@ func TestAHandlerThatDoesNotEndIsNamed(t *testing.T) {
 func TestSpawnBeforeStart(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		p := w.node("a@h")
-		fresh := New(p.cfg)
+		cfg := p.cfg
+		cfg.Tasks = plugin.NewTasks(func(p plugin.Panic) { t.Error(p) })
+		fresh := New(cfg)
+		defer func() { must(t, fresh.Stop(t.Context())) }()
 		proc, err := fresh.Spawn(Spec{Handle: echo})
 		must(t, err)
 		must(t, fresh.Start(t.Context()))
 		out, err := fresh.Call(t.Context(), ToRef(proc.Ref()), []byte("x"))
-		if err != nil || string(out) != "x" {
+		if err != nil || text(out) != "x" {
 			t.Errorf("%q, %v", out, err)
 		}
 	})

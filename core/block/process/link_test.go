@@ -97,7 +97,12 @@ func (h *host) OpenMessages(ctx context.Context, node name.Node) (process.Stream
 	return s, nil
 }
 
-func (h *host) Up(link.Peer) {}
+func (h *host) Hold(node name.Node) (release func()) {
+	h.links.Hold(node, true)
+	return func() { h.links.Hold(node, false) }
+}
+
+func (h *host) Up(p link.Peer) { h.PeerUp(p.Node, false) }
 
 func (h *host) Down(p link.Peer, _ transport.CloseCode, text string) { h.PeerDown(p.Node, text) }
 
@@ -116,6 +121,8 @@ func must(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+func bytesOf(value any) []byte { b, _ := value.([]byte); return b }
 
 // yes trusts everybody, after some time: so that of two connections that are made at
 // once now the one and now the other is ready first, and links move under load.
@@ -136,7 +143,7 @@ func (k keyPair) Public() trust.Key {
 
 func (k keyPair) Sign(m []byte) [64]byte { return [64]byte(ed25519.Sign(ed25519.PrivateKey(k), m)) }
 
-func echo(_ context.Context, m process.Message) ([]byte, error) { return m.Payload, nil }
+func echo(_ context.Context, m process.Message) (any, error) { return m.Bytes(), nil }
 
 // ledger notes what came, by sender.
 type ledger struct {
@@ -144,9 +151,9 @@ type ledger struct {
 	got map[int][]int
 }
 
-func (l *ledger) handle(_ context.Context, m process.Message) ([]byte, error) {
+func (l *ledger) handle(_ context.Context, m process.Message) (any, error) {
 	var sender, n int
-	_, err := fmt.Sscan(string(m.Payload), &sender, &n)
+	_, err := fmt.Sscan(string(m.Bytes()), &sender, &n)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.got[sender] = append(l.got[sender], n)
@@ -230,7 +237,7 @@ func TestCallsFromBothSidesWhileBothDial(t *testing.T) {
 						time.Sleep(time.Duration(i*i/4) * time.Millisecond)
 						want := fmt.Sprint(round, i)
 						out, err := from.Call(t.Context(), to, []byte(want))
-						if err != nil || string(out) != want {
+						if err != nil || string(bytesOf(out)) != want {
 							t.Errorf("%s calls %s: %q, %v", from.name, to, out, err)
 						}
 					})
@@ -249,7 +256,7 @@ func TestASlowReceiverLosesNothingWhenTheLinkMoves(t *testing.T) {
 		for pair := range 12 { // in some of them the first connection wins, in others it has to drain
 			a, b := c.node(fmt.Sprintf("a%d@h", pair)), c.node(fmt.Sprintf("b%d@h", pair))
 			l := &ledger{got: map[int][]int{}}
-			to := b.serve(t, "slow", process.Spec{Mailbox: 1, Handle: func(ctx context.Context, m process.Message) ([]byte, error) {
+			to := b.serve(t, "slow", process.Spec{Mailbox: 1, Handle: func(ctx context.Context, m process.Message) (any, error) {
 				time.Sleep(100 * time.Millisecond)
 				return l.handle(ctx, m)
 			}})
@@ -272,16 +279,16 @@ func TestALongCallKeepsItsLink(t *testing.T) {
 		c := newCluster(t)
 		c.trust.within = 40 * time.Millisecond
 		a, b := c.node("a@h"), c.node("b@h")
-		long := func(_ context.Context, m process.Message) ([]byte, error) {
+		long := func(_ context.Context, m process.Message) (any, error) {
 			time.Sleep(time.Hour)
-			return m.Payload, nil
+			return m.Bytes(), nil
 		}
 		toA, toB := a.serve(t, "s", process.Spec{Handle: long}), b.serve(t, "s", process.Spec{Handle: long})
 		for range 10 { // some of them while the link moves
 			var busy sync.WaitGroup
 			for from, to := range map[*host]process.Target{a: toB, b: toA} {
 				busy.Go(func() {
-					if out, err := from.Call(t.Context(), to, []byte("x")); err != nil || string(out) != "x" {
+					if out, err := from.Call(t.Context(), to, []byte("x")); err != nil || string(bytesOf(out)) != "x" {
 						t.Errorf("%s calls %s: %q, %v", from.name, to, out, err)
 					}
 				})
@@ -300,7 +307,7 @@ func TestALostLinkIsNoticedByCallers(t *testing.T) {
 		c := newCluster(t)
 		a, b := c.node("a@h"), c.node("b@h")
 		ended := make(chan struct{})
-		to := b.serve(t, "s", process.Spec{Handle: func(ctx context.Context, _ process.Message) ([]byte, error) {
+		to := b.serve(t, "s", process.Spec{Handle: func(ctx context.Context, _ process.Message) (any, error) {
 			<-ctx.Done()
 			close(ended)
 			return nil, ctx.Err()
@@ -321,7 +328,7 @@ func TestALostLinkIsNoticedByCallers(t *testing.T) {
 		c.network.Heal(a.name, b.name)
 		echoes := b.serve(t, "echo", process.Spec{Handle: echo})
 		time.Sleep(time.Minute) // past the back-off
-		if out, err := a.Call(t.Context(), echoes, []byte("back")); err != nil || string(out) != "back" {
+		if out, err := a.Call(t.Context(), echoes, []byte("back")); err != nil || string(bytesOf(out)) != "back" {
 			t.Errorf("after the network is whole: %q, %v", out, err)
 		}
 	})
@@ -332,7 +339,7 @@ func TestDeadlinesAndCancelsCrossTheLink(t *testing.T) {
 		c := newCluster(t)
 		a, b := c.node("a@h"), c.node("b@h")
 		ends := make(chan error, 1)
-		to := b.serve(t, "s", process.Spec{Handle: func(ctx context.Context, _ process.Message) ([]byte, error) {
+		to := b.serve(t, "s", process.Spec{Handle: func(ctx context.Context, _ process.Message) (any, error) {
 			<-ctx.Done()
 			ends <- ctx.Err()
 			return nil, ctx.Err()
@@ -396,7 +403,7 @@ func benchmarkCalls(b *testing.B, from *host, to process.Target) {
 func BenchmarkSend64(b *testing.B) {
 	c := newCluster(b)
 	from, at := c.node("a@h"), c.node("b@h")
-	to := at.serve(b, "sink", process.Spec{Handle: func(context.Context, process.Message) ([]byte, error) { return nil, nil }})
+	to := at.serve(b, "sink", process.Spec{Handle: func(context.Context, process.Message) (any, error) { return nil, nil }})
 	payload := make([]byte, 64)
 	b.SetBytes(int64(len(payload)))
 	b.ReportAllocs()

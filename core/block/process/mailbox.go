@@ -2,147 +2,275 @@ package process
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
+	"sync"
+	"sync/atomic"
+)
+
+// Policy says what becomes of a message for a mailbox that is full.
+type Policy uint8
+
+// The policies.
+const (
+	// Block makes the sender wait, with its context; a sender elsewhere waits because
+	// its credit is used up.
+	Block Policy = iota
+	// Refuse gives the sender ErrBusy, or makes a dead letter when it does not wait.
+	Refuse
 )
 
 // The bounds of a mailbox.
 const (
 	DefaultMailbox = 1024     // messages, unless a Spec says so
 	mailboxBytes   = 32 << 20 // payloads
-	// patience is for how long a message of another node waits for room. It is
-	// bounded because others wait behind it that have nothing to do with the receiver.
-	patience = 30 * time.Second
+	smallRing      = 8        // entries that an empty mailbox may keep
 )
 
-// envelope is a message with the way back.
-type envelope struct {
+// entry is a message in a mailbox, and what is owed for it.
+type entry struct {
 	Message
-	ctx    context.Context // of the call; nil for a message
-	finish func(answer)    // answers the call; nil for a message
+	size    int      // of the payload, in bytes
+	account *inbound // of the sender, if that is elsewhere; it gets its credit back
+	receipt responder
+	signal  bool // comes whatever room there is
 }
 
-// errFull is why a wait for room ends when patience does.
-var errFull = errors.New("mailbox is full")
-
-// put waits for room in the mailbox: that is the back-pressure on the sender. It gives
-// up when ctx ends.
-func (proc *Process) put(ctx context.Context, e envelope) error {
-	proc.procs.pending.Add(1)
-	err := proc.wait(ctx, e)
-	if err != nil {
-		proc.procs.pending.Add(-1)
-	}
-	return err
+// mailbox is the queue of one process: a ring that grows to its limit. Senders of this
+// node wait for room, those elsewhere have credit for what they send beyond it.
+type mailbox struct {
+	mu      sync.Mutex
+	ring    []entry
+	head    int
+	count   int
+	bytes   int
+	limit   int // messages
+	policy  Policy
+	closed  error         // why nothing more is taken
+	asleep  bool          // the reader waits for wake
+	wake    chan struct{} // room for one
+	room    chan struct{} // closed when there may be room; nil while nobody waits
+	unheard int           // receipts that wait for room
+	pending *atomic.Int64 // counts what waits or is being handled; nil: nobody wants to know
 }
 
-func (proc *Process) wait(ctx context.Context, e envelope) error {
-	size := len(e.Payload)
-	for freed := proc.bytes.take(size); freed != nil; freed = proc.bytes.take(size) {
-		select {
-		case <-freed:
-		case <-proc.life.Done():
-			return proc.ended()
-		case <-ctx.Done():
-			return proc.full(ctx)
-		}
+func (b *mailbox) init(limit int, policy Policy) {
+	if limit <= 0 {
+		limit = DefaultMailbox
 	}
-	select {
-	case proc.box <- e:
-		proc.afterPut()
-		return nil
-	case <-proc.life.Done():
-		proc.bytes.give(size)
-		return proc.ended()
-	case <-ctx.Done():
-		proc.bytes.give(size)
-		return proc.full(ctx)
-	}
+	b.limit, b.policy = limit, policy
+	b.wake = make(chan struct{}, 1)
 }
 
-// offer is put without waiting: it reports whether there was room.
-func (proc *Process) offer(e envelope) bool {
-	proc.procs.pending.Add(1)
-	taken := proc.try(e)
-	if !taken {
-		proc.procs.pending.Add(-1)
-	}
-	return taken
+// full: the head of the queue always has room, however large it is.
+func (b *mailbox) full(size int) bool {
+	return b.count >= b.limit || b.bytes > 0 && b.bytes+size > mailboxBytes
 }
 
-func (proc *Process) try(e envelope) bool {
-	if proc.life.Err() != nil || proc.bytes.take(len(e.Payload)) != nil {
-		return false
-	}
-	select {
-	case proc.box <- e:
-		proc.afterPut()
-		return true
-	default:
-		proc.bytes.give(len(e.Payload))
-		return false
-	}
-}
-
-// afterPut: the process may have looked for the last time before us.
-func (proc *Process) afterPut() {
-	if proc.life.Err() != nil {
-		proc.refuseWaiting()
-	}
-}
-
-// putPatiently is put for messages of other nodes. A process that let one of them wait
-// in vain gets no second chance until it has taken something.
-func (proc *Process) putPatiently(ctx context.Context, e envelope) error {
-	if proc.offer(e) {
-		return nil
-	}
-	if proc.life.Err() == nil && proc.stuck.Load() {
-		return fmt.Errorf("mailbox of %s is full and stays so: %w", proc.ref, ErrBusy)
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errFull)
-	defer cancel()
-	err := proc.put(ctx, e)
-	if err != nil && errors.Is(context.Cause(ctx), errFull) {
-		proc.stuck.Store(true)
-		return fmt.Errorf("mailbox of %s is full, for %v: %w", proc.ref, patience, ErrBusy)
-	}
-	return err
-}
-
-// full is the error of a sender that has waited long enough.
-func (proc *Process) full(ctx context.Context) error {
-	return fmt.Errorf("mailbox of %s is full: %w", proc.ref, ctx.Err())
-}
-
-// ended is the error for what comes after the end of the process.
-func (proc *Process) ended() error {
-	if proc.procs.isStopped() {
-		return fmt.Errorf("%s: %w", proc.ref, ErrStopped)
-	}
-	return fmt.Errorf("%s: it has ended: %w", proc.ref, ErrNoProcess)
-}
-
-// refuseWaiting empties the mailbox of a process that has ended.
-func (proc *Process) refuseWaiting() {
+// put waits for room: that is the back-pressure on senders of this node. The error is
+// that of a closed mailbox, ErrBusy, or that of ctx.
+func (b *mailbox) put(ctx context.Context, e *entry) error {
 	for {
-		select {
-		case e := <-proc.box:
-			proc.refuse(e)
-		default:
-			return
+		b.mu.Lock()
+		if b.closed != nil || b.policy == Block && b.full(e.size) {
+			room, err := b.waitLocked()
+			b.mu.Unlock()
+			if err != nil {
+				return err
+			}
+			select {
+			case <-room:
+				continue
+			case <-ctx.Done():
+				return fmt.Errorf("its mailbox is full: %w", ctx.Err())
+			}
 		}
+		if b.full(e.size) {
+			b.mu.Unlock()
+			return fmt.Errorf("its mailbox is full: %w", ErrBusy)
+		}
+		b.push(e)
+		b.rouse()
+		return nil
 	}
 }
 
-func (proc *Process) refuse(e envelope) {
-	defer proc.procs.pending.Add(-1)
-	proc.bytes.give(len(e.Payload))
-	err := proc.ended()
-	if e.finish != nil {
-		e.finish(failed(err))
-		return
+// offer is put that does not wait.
+func (b *mailbox) offer(e *entry) error {
+	b.mu.Lock()
+	if b.closed != nil || b.full(e.size) {
+		defer b.mu.Unlock()
+		if b.closed != nil {
+			return b.closed
+		}
+		return fmt.Errorf("its mailbox is full: %w", ErrBusy)
 	}
-	proc.procs.deadLetter(err, "from", e.From)
+	b.push(e)
+	b.rouse()
+	return nil
+}
+
+func (b *mailbox) waitLocked() (<-chan struct{}, error) {
+	if b.closed != nil {
+		return nil, b.closed
+	}
+	if b.room == nil {
+		b.room = make(chan struct{})
+	}
+	return b.room, nil
+}
+
+// add takes what comes from elsewhere, or a signal, at once. With the policy Block there
+// is always room: the sender had credit. heard means that it is within the limit, so
+// that its receipt may be given.
+func (b *mailbox) add(e *entry) (heard bool, err error) {
+	b.mu.Lock()
+	full := !e.signal && b.full(e.size)
+	switch {
+	case b.closed != nil:
+		err = b.closed
+	case full && b.policy == Refuse:
+		err = fmt.Errorf("its mailbox is full: %w", ErrBusy)
+	}
+	if err != nil {
+		b.mu.Unlock()
+		return false, err
+	}
+	b.push(e)
+	if e.receipt != nil && full {
+		b.unheard++
+	} else {
+		b.at(b.count - 1).receipt = nil // it is given now
+	}
+	b.rouse()
+	return !full, nil
+}
+
+// rouse wakes the reader if it sleeps, and unlocks.
+func (b *mailbox) rouse() {
+	asleep := b.asleep
+	b.asleep = false
+	b.mu.Unlock()
+	if asleep {
+		b.alarm()
+	}
+}
+
+func (b *mailbox) alarm() {
+	select {
+	case b.wake <- struct{}{}:
+	default: // it is about to wake anyway
+	}
+}
+
+func (b *mailbox) push(e *entry) {
+	if b.count == len(b.ring) {
+		b.grow()
+	}
+	b.ring[(b.head+b.count)&(len(b.ring)-1)] = *e
+	b.count++
+	b.bytes += e.size
+	if b.pending != nil {
+		b.pending.Add(1)
+	}
+}
+
+func (b *mailbox) grow() {
+	bigger := make([]entry, max(2*len(b.ring), 2))
+	for i := range b.count {
+		bigger[i] = *b.at(i)
+	}
+	b.ring, b.head = bigger, 0
+}
+
+func (b *mailbox) at(i int) *entry { return &b.ring[(b.head+i)&(len(b.ring)-1)] }
+
+// next takes the entry at a place, or says that the reader sleeps from now on because
+// there is none. The receipt of another entry may have become due; so has that of the
+// one that is taken, if it still has one.
+func (b *mailbox) next(i int, e *entry) (found bool, due responder) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i >= b.count {
+		b.asleep = b.closed == nil
+		return false, nil
+	}
+	return true, b.remove(i, e)
+}
+
+// peek copies the entry at a place, without taking it.
+func (b *mailbox) peek(i int, m *Message) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i >= b.count {
+		b.asleep = b.closed == nil
+		return false
+	}
+	*m = b.at(i).Message
+	return true
+}
+
+func (b *mailbox) remove(i int, e *entry) (due responder) {
+	*e = *b.at(i)
+	for ; i > 0; i-- {
+		*b.at(i) = *b.at(i - 1)
+	}
+	*b.at(0) = entry{}
+	b.head = (b.head + 1) & (len(b.ring) - 1)
+	b.count--
+	b.bytes -= e.size
+	if e.receipt != nil {
+		b.unheard--
+	}
+	if b.unheard > 0 && b.count >= b.limit {
+		last := b.at(b.limit - 1)
+		due, last.receipt = last.receipt, nil
+		if due != nil {
+			b.unheard--
+		}
+	}
+	if b.count == 0 && len(b.ring) > smallRing {
+		b.ring, b.head = nil, 0
+	}
+	if b.room != nil && !b.full(0) {
+		close(b.room)
+		b.room = nil
+	}
+	return due
+}
+
+// awake: the reader woke for another reason than a message.
+func (b *mailbox) awake() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asleep = false
+}
+
+// close refuses everything from now on, and returns what waits.
+func (b *mailbox) close(err error) []entry {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed != nil {
+		return nil
+	}
+	b.closed = err
+	defer b.alarm()
+	if b.pending != nil {
+		b.pending.Add(-int64(b.count))
+	}
+	left := make([]entry, b.count)
+	for i := range left {
+		left[i] = *b.at(i)
+	}
+	b.ring, b.head, b.count, b.bytes = nil, 0, 0, 0
+	if b.room != nil {
+		close(b.room)
+		b.room = nil
+	}
+	return left
+}
+
+func (b *mailbox) len() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.count
 }

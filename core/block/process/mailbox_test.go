@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -46,12 +45,12 @@ func TestAMailboxIsBoundedInBytes(t *testing.T) {
 		var sending sync.WaitGroup
 		sending.Go(func() {
 			for range 4 {
-				must(t, from.Send(t.Context(), to(at, "s"), make([]byte, MaxPayload)))
+				must(t, from.Send(t.Context(), to(at, "s"), make([]byte, DefaultMaxPayload)))
 			}
 		})
 		time.Sleep(10 * time.Second)
-		if n := len(proc.box); n > mailboxBytes/MaxPayload {
-			t.Errorf("%d messages of %d bytes wait", n, MaxPayload)
+		if n := proc.box.len(); n > mailboxBytes/DefaultMaxPayload {
+			t.Errorf("%d messages of %d bytes wait", n, DefaultMaxPayload)
 		}
 		close(g.open)
 		sending.Wait()
@@ -62,34 +61,71 @@ func TestAMailboxIsBoundedInBytes(t *testing.T) {
 	})
 }
 
-func TestAProcessThatTakesNothingLosesWhatIsSentToIt(t *testing.T) {
+func TestAFullMailboxStallsNobodyElse(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.node("a@h"), w.node("b@h")
 		stuck := newGate()
 		w.serve(b, "stuck", Spec{Handle: stuck.handle, Mailbox: 1})
-		for i := range 10 {
-			must(t, a.Send(t.Context(), to(b, "stuck"), fmt.Append(nil, i)))
+		sent := 0
+		var sending sync.WaitGroup
+		sending.Go(func() {
+			for ; sent < 1000; sent++ {
+				must(t, a.Send(t.Context(), to(b, "stuck"), fmt.Append(nil, sent)))
+			}
+		})
+		synctest.Wait()
+		if sent != firstMessages {
+			t.Errorf("%d messages are on their way to a process that takes nothing, want %d", sent, firstMessages)
 		}
 		neighbour := neighbourOf(a, b, "stuck")
 		w.serve(b, neighbour, Spec{Handle: echo})
 		begin := time.Now()
-		_, err := a.Call(t.Context(), to(b, neighbour), nil)
-		must(t, err)
-		if took := time.Since(begin); took > patience {
+		for range 3 * firstMessages {
+			_, err := a.Call(t.Context(), to(b, neighbour), nil)
+			must(t, err)
+		}
+		if took := time.Since(begin); took > 0 {
 			t.Errorf("who shares the stream waited %v", took)
 		}
-		if n := b.DeadLetters()["mailbox full"]; n != 8 {
-			t.Errorf("%d dead letters, want 8: one message is handled, one waits", n)
-		}
-		if err := a.Deliver(t.Context(), to(b, "stuck"), nil); !errors.Is(err, ErrBusy) {
-			t.Errorf("Deliver: %v, want busy", err)
-		}
 		close(stuck.open)
+		sending.Wait()
 		synctest.Wait()
-		must(t, a.Deliver(t.Context(), to(b, "stuck"), []byte("back")))
+		if got := stuck.all(); len(got) != 1000 || got[999] != "999" {
+			t.Errorf("%d messages came, want all", len(got))
+		}
+		for reason, n := range b.DeadLetters() {
+			if n > 0 {
+				t.Errorf("%d dead letters: %s", n, reason)
+			}
+		}
+	})
+}
+
+func TestAMailboxThatRefusesSaysSo(t *testing.T) {
+	hereAndElsewhere(t, func(t *testing.T, w *world, from, at *Processes) {
+		g := newGate()
+		w.serve(at, "s", Spec{Handle: g.handle, Mailbox: 4, Policy: Refuse})
+		const sent = 40
+		refused := uint64(0)
+		for i := range sent {
+			if err := from.Send(t.Context(), to(at, "s"), fmt.Append(nil, i)); errors.Is(err, ErrBusy) {
+				refused++
+			} else {
+				must(t, err)
+			}
+			synctest.Wait()
+		}
+		if _, err := from.Call(t.Context(), to(at, "s"), nil); !errors.Is(err, ErrBusy) {
+			t.Errorf("Call: %v", err)
+		}
+		if err := from.Deliver(t.Context(), to(at, "s"), nil); !errors.Is(err, ErrBusy) {
+			t.Errorf("Deliver: %v", err)
+		}
+		close(g.open)
 		synctest.Wait()
-		if got := stuck.all(); !slices.Equal(got, []string{"0", "1", "back"}) {
-			t.Errorf("came %q", got)
+		refused += at.DeadLetters()["mailbox full"]
+		if delivered := uint64(len(g.all())); delivered != 5 || delivered+refused != sent {
+			t.Errorf("%d delivered, %d refused, %d sent", delivered, refused, sent)
 		}
 	})
 }
@@ -98,7 +134,7 @@ func TestAProcessThatTakesNothingLosesWhatIsSentToIt(t *testing.T) {
 func neighbourOf(a, b *Processes, service string) string {
 	for i := 0; ; i++ {
 		text := fmt.Sprint("n", i)
-		if to(b, text).shard(a.Self()) == to(b, service).shard(a.Self()) {
+		if to(b, text).shard(nodeID) == to(b, service).shard(nodeID) {
 			return text
 		}
 	}
@@ -159,12 +195,12 @@ func TestNames(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		p := w.node("a@h")
 		answer := func(text string) Spec {
-			return Spec{Handle: func(context.Context, Message) ([]byte, error) { return []byte(text), nil }}
+			return Spec{Handle: func(context.Context, Message) (any, error) { return []byte(text), nil }}
 		}
 		first, second := w.serve(p, "s", answer("1")), w.serve(p, "s", answer("2"))
 		must(t, p.Bind(name.MustService("s"), first.Ref())) // twice is once
 		must(t, p.Bind(name.MustService("other"), first.Ref()))
-		call := func() string { out, err := p.Call(t.Context(), to(p, "s"), nil); return fmt.Sprint(string(out), err) }
+		call := func() string { out, err := p.Call(t.Context(), to(p, "s"), nil); return fmt.Sprint(text(out), err) }
 		if got := call(); got != "1<nil>" {
 			t.Errorf("answered %s", got)
 		}
@@ -178,7 +214,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("with nobody left: %v", err)
 		}
 		first.Stop()
-		if len(p.names) > 0 {
+		if delete(p.names, controlName()); len(p.names) > 0 {
 			t.Errorf("names left: %v", p.names)
 		}
 	})
@@ -195,7 +231,7 @@ func TestWorkersHandleAtTheSameTime(t *testing.T) {
 			running += by
 			most = max(most, running)
 		}
-		w.serve(p, "s", Spec{Workers: 4, Handle: func(context.Context, Message) ([]byte, error) {
+		w.serve(p, "s", Spec{Workers: 4, Handle: func(context.Context, Message) (any, error) {
 			count(1)
 			time.Sleep(time.Second)
 			count(-1)

@@ -42,11 +42,19 @@ func (p *Processes) unbind(service name.Service, proc *Process) {
 	}
 }
 
+// Find returns a process of this node by reference or name; ErrNoProcess without one.
+func (p *Processes) Find(t Target) (*Process, error) {
+	if t.Node != p.cfg.Node {
+		return nil, fmt.Errorf("%s: it is not of this node: %w", t, ErrNoProcess)
+	}
+	return p.find(t)
+}
+
 // find returns the process that a target of this node means: the one with the
 // reference, or the first that is bound to the name.
 func (p *Processes) find(t Target) (*Process, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.mu.RLock()
+	defer p.mu.RUnlock()
 	if p.stopped {
 		return nil, fmt.Errorf("%s: %w", t, ErrStopped)
 	}

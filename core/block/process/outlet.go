@@ -2,173 +2,339 @@ package process
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/barrelp2p/barrel/interfaces/name"
-)
-
-// Each pair of nodes has shards streams for messages each way and one for answers.
-const (
-	shards     = 4
-	replyShard = shards
 )
 
 const (
-	outletBytes = 2 * maxFrame     // that may wait for one stream
+	outletBytes = 1 << 20          // that may wait for one stream
+	replyBytes  = 16 << 20         // the same of answers, which never wait
 	outletIdle  = 30 * time.Second // an unused stream is closed after this
 	openTime    = 15 * time.Second // for a stream to be opened, dialing included
-	flushSize   = 32 << 10
+	flushSize   = maxFrame + 1<<10
 )
 
-type outletKey struct {
-	node  name.Node
-	shard uint8
+// item is a frame that waits, and whom to tell if it is lost, certainly or perhaps: the
+// call of this node that it is; otherwise it counts as a dead letter, unless quiet.
+type item struct {
+	call     uint64
+	sender   uint64
+	target   Target
+	deadline time.Time // of the call; zero: none
+	left     int       // where in the batch it stands how much of it is left
+	quiet    bool
 }
 
-// outItem is an encoded frame, and whom to tell if it is lost, certainly or perhaps: the
-// call of this node that it is; otherwise it counts as a dead letter, unless quiet.
-type outItem struct {
-	data     []byte
-	call     uint64
-	quiet    bool
-	deadline time.Time // of the call; zero: none
+// batch is what is written at once: frames, one behind the other.
+type batch struct {
+	generation uint64 // of the stream that it is for
+	buf        []byte
+	items      []item
 }
 
 // outlet writes the messages of one shard to one node, in order, over one stream
-// after the other. It exists only while there is something to do.
+// after the other. Its goroutine exists only while there is something to do.
 type outlet struct {
-	procs *Processes
-	key   outletKey
-	wake  chan struct{} // room for one: the queue is not empty
+	remote *remote
+	shard  uint8
+	wake   chan struct{} // room for one: something waits
 
-	mu    sync.Mutex
-	queue []outItem
-	bytes int
-	room  chan struct{} // closed when the queue is taken; nil while nobody waits
-	over  bool          // another outlet takes its place
-
-	writing bool // what was taken last
+	mu          sync.Mutex
+	batch             // what waits
+	spare       batch // buffers of the one before, to be used again
+	room        chan struct{}
+	accounts    map[targetKey]*account
+	numbers     map[uint64]*account
+	lastAccount uint64
+	waiting     int  // senders without credit or room
+	running     bool // the goroutine
+	writing     bool // what was taken last
+	open        bool // there is a stream, so there is a link
+	crowded     bool // there are too many accounts
+	retired     bool // its node has been forgotten
 }
 
-// enqueue hands a frame to the outlet for a node, and waits while too much waits.
-func (p *Processes) enqueue(ctx context.Context, to Target, item outItem) error {
-	for {
-		room, err := p.hand(to.Node, to.shard(p.Self()), item, outletBytes)
-		if err != nil || room == nil {
+func (o *outlet) init(r *remote, shard uint8) {
+	o.remote, o.shard, o.wake = r, shard, make(chan struct{}, 1)
+	o.generation = r.procs.nextGen.Add(1)
+	o.settle()
+}
+
+// parcel is a message or call about to be sent.
+type parcel struct {
+	kind     byte
+	call     uint64
+	flags    byte
+	deadline time.Time
+	sender   uint64
+	payload  packed
+	large    *large // the payload, if it has a stream of its own
+	nowait   bool   // ErrBusy instead of waiting, and no dial before it is queued
+}
+
+// post queues a message for a target, and waits for credit and for room. It makes sure
+// that there is a link, and says when there is none.
+func (p *Processes) post(ctx context.Context, to Target, m *parcel) error {
+	o := &p.remote(to.Node).outlets[to.shard(m.sender)]
+	if m.payload.size() >= largeFrom {
+		var err error
+		if m.large, err = o.remote.newLarge(ctx, to, m); err != nil {
 			return err
 		}
-		select {
-		case <-room:
-		case <-ctx.Done():
-			return fmt.Errorf("message to %s: it reads too slowly: %w", to, ctx.Err())
-		}
 	}
+	err := o.post(ctx, to, m)
+	if m.large != nil {
+		m.large.posted(err)
+	}
+	return err
 }
 
-// hand queues an item for a node if no more than limit bytes wait; otherwise it
-// returns a channel that is closed when it is worth trying again.
-func (p *Processes) hand(node name.Node, shard uint8, item outItem, limit int) (room <-chan struct{}, err error) {
+func (o *outlet) post(ctx context.Context, to Target, m *parcel) error {
+	p := o.remote.procs
+	connected := false
 	for {
-		o, err := p.outlet(outletKey{node, shard})
-		if err != nil {
-			return nil, fmt.Errorf("message to %s: %w", node, err)
+		o.mu.Lock()
+		switch {
+		case o.retired:
+			o.mu.Unlock()
+			o = &p.remote(to.Node).outlets[o.shard]
+			continue
+		case !o.open && !connected && !m.nowait:
+			o.mu.Unlock()
+			if err := p.connect(ctx, to.Node); err != nil {
+				return err
+			}
+			connected = true
+			continue
 		}
-		if room, ok := o.add(item, limit); ok {
-			return room, nil
+		a := o.account(to)
+		room := o.roomFor(a)
+		if room == nil {
+			o.append(a, m)
+			o.mu.Unlock()
+			return nil
+		}
+		if m.nowait {
+			o.mu.Unlock()
+			return fmt.Errorf("message to %s: it takes no more for now: %w", to, ErrBusy)
+		}
+		o.waiting++
+		o.mu.Unlock()
+		if err := o.await(ctx, room, to); err != nil {
+			return err
 		}
 	}
 }
 
-// outlet returns the outlet of a key, made and started on demand.
-func (p *Processes) outlet(key outletKey) (*outlet, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if o := p.outlets[key]; o != nil {
-		return o, nil
+// roomFor is nil when there is credit and room. Callers hold o.mu.
+func (o *outlet) roomFor(a *account) <-chan struct{} {
+	if !a.may() {
+		if len(o.buf) > 0 {
+			o.kick() // the account has been opened just now
+		}
+		return a.wait()
 	}
-	o := &outlet{procs: p, key: key, wake: make(chan struct{}, 1)}
-	if p.sealed.Load() || !p.cfg.Tasks.Go("outlet", o.run) {
-		return nil, ErrStopped
+	if len(o.buf) < outletBytes {
+		return nil
 	}
-	p.outlets[key] = o
-	return o, nil
+	if o.room == nil {
+		o.room = make(chan struct{})
+	}
+	return o.room
 }
 
-// add queues an item, or returns a channel to wait for; false when another outlet has
-// taken the place of this one.
-func (o *outlet) add(item outItem, limit int) (room <-chan struct{}, ok bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.over {
-		return nil, false
-	}
-	if o.bytes > 0 && o.bytes+len(item.data) > limit {
-		if o.room == nil {
-			o.room = make(chan struct{})
-		}
-		return o.room, true
-	}
-	o.queue = append(o.queue, item)
-	o.bytes += len(item.data)
+func (o *outlet) await(ctx context.Context, room <-chan struct{}, to Target) error {
+	defer func() {
+		o.mu.Lock()
+		o.waiting--
+		o.mu.Unlock()
+	}()
 	select {
-	case o.wake <- struct{}{}:
-	default:
+	case <-room:
+		return nil
+	case <-o.remote.procs.halt():
+		return fmt.Errorf("message to %s: %w", to, ErrStopped)
+	case <-ctx.Done():
+		return fmt.Errorf("message to %s: it takes no more for now: %w", to, ctx.Err())
 	}
-	return nil, true
 }
 
-// take empties the queue.
-func (o *outlet) take() []outItem {
+// append queues a message. Callers hold o.mu.
+func (o *outlet) append(a *account, m *parcel) {
+	if len(o.accounts) > maxAccounts {
+		o.crowded = true
+	}
+	size := m.payload.size()
+	a.messages++
+	a.bytes += uint64(size)
+	begin := len(o.buf)
+	b := beginLarge(o.buf, m.large, m.kind)
+	b = appendNumber(b, a.number)
+	it := item{call: m.call, sender: m.sender, target: a.target}
+	if m.large != nil {
+		it.call, it.quiet = 0, true // who sends the payload tells
+	}
+	if m.kind == frameCall {
+		b = append(appendNumber(b, m.call), m.flags)
+		it.left, it.deadline = len(b), m.deadline
+		b = append(b, 0, 0, 0, 0)
+	}
+	b = appendPayload(appendNumber(b, m.sender), &m.payload, m.large == nil)
+	o.buf = endFrame(b, begin)
+	o.items = append(o.items, it)
+	o.kick()
+}
+
+func appendNumber(b []byte, n uint64) []byte { return binary.AppendUvarint(b, n) }
+
+// hand queues a frame that waits for nothing: an answer, a credit, a signal. add writes
+// it. It reports whether there was room within limit.
+func (o *outlet) hand(it item, limit int, add func([]byte) []byte) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	batch := o.queue
-	o.queue, o.bytes = nil, 0
-	o.writing = len(batch) > 0
+	if len(o.buf) > limit || o.remote.procs.sealed.Load() {
+		return false
+	}
+	begin := len(o.buf)
+	o.buf = endFrame(add(o.buf), begin)
+	o.items = append(o.items, it)
+	o.kick()
+	return true
+}
+
+// kick lets the goroutine look. Callers hold o.mu.
+func (o *outlet) kick() {
+	if o.running {
+		select {
+		case o.wake <- struct{}{}:
+		default:
+		}
+		return
+	}
+	o.running = o.remote.procs.cfg.Tasks.Go("outlet", o.run)
+	if !o.running {
+		o.lose(o.take(), ErrStopped)
+	}
+}
+
+// take empties the queue. Callers hold o.mu.
+func (o *outlet) take() batch {
+	out := o.batch
+	o.batch = batch{generation: out.generation, buf: o.spare.buf[:0], items: o.spare.items[:0]}
+	o.spare = batch{}
+	o.writing = len(out.buf) > 0
 	if o.room != nil {
 		close(o.room)
 		o.room = nil
 	}
-	return batch
+	return out
 }
 
-// rest ends the outlet if there is nothing to do.
-func (o *outlet) rest() bool {
-	o.procs.mu.Lock()
-	defer o.procs.mu.Unlock()
+// recycle keeps the buffers of a batch that has been written, unless they are large.
+func (o *outlet) recycle(b batch) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.queue) > 0 {
+	if cap(b.buf) <= 2*outletBytes {
+		clear(b.items)
+		o.spare = batch{buf: b.buf[:0], items: b.items[:0]}
+	}
+}
+
+// roll begins with the next stream: it returns what waits for the present one.
+func (o *outlet) roll(generation uint64) batch {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.generation != generation {
+		return batch{} // it has been done
+	}
+	left := o.take()
+	o.renew()
+	return left
+}
+
+// renew begins with another generation. Callers hold o.mu.
+func (o *outlet) renew() {
+	o.generation = o.remote.procs.nextGen.Add(1)
+	o.open, o.crowded = false, false
+	o.settle()
+}
+
+// rest ends the goroutine if there is nothing to do; the next one has its own stream.
+func (o *outlet) rest() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.buf) > 0 || o.waiting > 0 {
 		return false
 	}
-	o.over = true
-	delete(o.procs.outlets, o.key)
+	o.running = false
+	o.spare = batch{}
+	o.renew()
 	return true
+}
+
+func (o *outlet) retire() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.retired = !o.running && o.waiting == 0 && len(o.buf) == 0
+	return o.retired
+}
+
+func (o *outlet) unretire() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.retired = false
+}
+
+// empty reports that nothing waits to be written or is being written.
+func (o *outlet) empty() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.buf) == 0 && !o.writing
 }
 
 func (o *outlet) run(ctx context.Context) {
 	w := &writer{outlet: o}
+	defer o.leave(ctx)
 	defer w.close()
 	for {
-		if batch := o.take(); len(batch) > 0 {
-			w.write(ctx, batch)
+		o.mu.Lock()
+		b := o.take()
+		o.mu.Unlock()
+		if len(b.buf) > 0 {
+			w.write(ctx, b)
 			continue
 		}
-		if !w.wait(ctx) && o.rest() {
+		if !w.wait(ctx) && (ctx.Err() != nil || o.rest()) {
 			return
 		}
 	}
 }
 
-// lost tells of items that did not arrive, or perhaps did not.
-func (p *Processes) lost(node name.Node, batch []outItem, err error) {
-	for _, item := range batch {
+// leave is the end of a goroutine that the node stops: what waits is lost.
+func (o *outlet) leave(ctx context.Context) {
+	if ctx.Err() == nil {
+		return // it rests, and another may run by now
+	}
+	o.mu.Lock()
+	left := o.take()
+	o.running, o.writing = false, false
+	o.renew()
+	o.mu.Unlock()
+	o.lose(left, fmt.Errorf("message to %s: %w", o.remote.node, ErrStopped))
+}
+
+// lose tells of items that did not arrive, or perhaps did not.
+func (o *outlet) lose(b batch, err error) {
+	p := o.remote.procs
+	for i := range b.items {
+		it := &b.items[i]
 		switch {
-		case item.call != 0:
-			p.calls.finish(item.call, node, result{err: err})
-		case !item.quiet:
-			p.deadLetter(err, "to", node)
+		case it.call != 0:
+			o.remote.calls.finish(it.call, nil, err)
+		case !it.quiet:
+			p.deadLetter(p.refOf(it.sender), it.target, err)
 		}
 	}
 }

@@ -3,26 +3,29 @@ package process
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/plugin"
 )
 
 // peer is a node that speaks the protocol by hand.
 type peer struct {
-	w       *world
-	node    name.Node
-	to      *Processes
-	wire    *wire
-	next    uint64
-	streams map[uint8]*end
+	w        *world
+	node     name.Node
+	to       *Processes
+	wire     *wire
+	next     uint64
+	streams  map[uint8]*end
+	accounts map[string]uint64
 }
 
 // peer makes a hand-made peer of p. Unless it is deaf, it reads what it is sent.
 func (w *world) peer(text string, p *Processes) *peer {
 	node := name.MustNode(text)
-	x := &peer{w: w, node: node, to: p, wire: w.link(node, p.cfg.Node), next: 1, streams: map[uint8]*end{}}
-	w.nodes[node] = New(Config{Node: node, Incarnation: 1, Network: road{w, node}, Tasks: p.cfg.Tasks, Log: p.cfg.Log})
+	x := &peer{w: w, node: node, to: p, wire: w.link(node, p.cfg.Node), next: 1, streams: map[uint8]*end{}, accounts: map[string]uint64{}}
+	w.nodes[node] = New(Config{Node: node, Incarnation: 1, Network: road{w, node}, Tasks: plugin.NewTasks(func(plugin.Panic) {}), Log: p.cfg.Log})
 	return x
 }
 
@@ -51,7 +54,23 @@ func (x *peer) open(shard uint8) *end {
 	return s
 }
 
-func (x *peer) write(shard uint8, f *frame) { _, _ = x.open(shard).Write(f.encode()) }
+// write writes a frame; the account that it needs is opened before.
+func (x *peer) write(shard uint8, f *frame) {
+	s := x.open(shard)
+	if f.account == 0 && (f.kind == frameSend || f.kind == frameCall) {
+		f.account = x.account(shard, f.target)
+	}
+	_, _ = s.Write(f.encode())
+}
+
+func (x *peer) account(shard uint8, to Target) uint64 {
+	key := fmt.Sprint(shard, to)
+	if x.accounts[key] == 0 {
+		x.accounts[key] = uint64(len(x.accounts) + 1)
+		_, _ = x.open(shard).Write((&frame{kind: frameOpen, account: x.accounts[key], target: to}).encode())
+	}
+	return x.accounts[key]
+}
 
 // refused reports whether the other end gives the stream up.
 func refused(s *end) bool {

@@ -2,6 +2,7 @@ package process
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ func (p *Processes) Receive(ctx context.Context, node name.Node, incarnation uin
 		_ = stream.CloseWrite() // tells the sender that all has been read
 		return
 	case errors.Is(err, ErrMalformed):
-		p.dead.malformed.Add(1)
+		p.deadLetter(name.Ref{Node: node, Incarnation: incarnation, ID: nodeID}, Target{Node: p.cfg.Node}, err)
 		p.cfg.Log.Warn("message stream refused", "node", node, "error", err)
 	default:
 		p.cfg.Log.Debug("message stream broke", "node", node, "error", err)
@@ -50,9 +51,12 @@ func (p *Processes) receiveAll(ctx context.Context, g *guest, stream Stream) err
 	if err := stream.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
+	if shard == largeShard {
+		return p.readLarge(ctx, g, generation, stream)
+	}
 	err = p.receiveInTurn(ctx, g, shard, generation, after, stream)
-	if shard == replyShard && !errors.Is(err, io.EOF) && !p.isDown(g) {
-		p.calls.failNode(g.node, "its answers broke off")
+	if shard == replyShard && !errors.Is(err, io.EOF) && !g.isDown() {
+		p.failCalls(g.node, "its answers broke off")
 	}
 	return err
 }
@@ -67,146 +71,244 @@ func (p *Processes) receiveInTurn(ctx context.Context, g *guest, shard uint8, ge
 	if !p.await(ctx, in, t, stream.Ended()) {
 		return errors.New("ended before its turn")
 	}
-	return p.readAll(ctx, g, shard, stream)
+	reading := &intake{procs: p, guest: g, shard: shard, generation: generation, accounts: map[uint64]*inbound{}}
+	return reading.readAll(stream)
 }
 
-// readAll handles frames until the stream ends.
-func (p *Processes) readAll(ctx context.Context, g *guest, shard uint8, stream Stream) error {
+// intake reads the frames of one stream. It never waits for a receiver.
+type intake struct {
+	procs      *Processes
+	guest      *guest
+	shard      uint8
+	generation uint64
+	accounts   map[uint64]*inbound
+	frame      frame
+	letter     letter
+}
+
+func (in *intake) readAll(stream Stream) error {
 	r := bufio.NewReaderSize(stream, flushSize)
 	for {
+		if r.Buffered() == 0 {
+			stream.Touch()
+		}
 		body, err := readFrame(r)
 		if err != nil {
 			return err
 		}
-		f, err := decode(body, p.cfg.Node)
-		if err != nil {
+		if err := in.frame.decode(body, in.procs.cfg.Node); err != nil {
 			return err
 		}
-		if p.sealed.Load() {
+		if in.procs.sealed.Load() {
 			return ErrStopped // there would be no answer
 		}
-		stream.Touch()
-		if (f.kind == frameReply || f.kind == frameCancel) != (shard == replyShard) {
-			return fmt.Errorf("message frame: type %d on stream %d: %w", f.kind, shard, ErrMalformed)
+		if in.frame.forAnswers() != (in.shard == replyShard) {
+			return fmt.Errorf("message frame: type %d on stream %d: %w", in.frame.kind, in.shard, ErrMalformed)
 		}
-		if err := p.receive(ctx, g, f); err != nil {
+		if err := in.take(&in.frame); err != nil {
 			return err
 		}
 	}
 }
 
-// receive handles one frame; an error is one of the stream.
-func (p *Processes) receive(ctx context.Context, g *guest, f frame) error {
+func (f *frame) forAnswers() bool {
 	switch f.kind {
-	case frameSend:
-		p.onSend(ctx, g, f)
-	case frameCall:
-		return p.onCall(ctx, g, f)
+	case frameReply, frameFault, frameCancel, frameCredit:
+		return true
+	}
+	return false
+}
+
+// take handles one frame; an error is one of the stream.
+func (in *intake) take(f *frame) error {
+	switch f.kind {
+	case frameOpen:
+		return in.open(f)
+	case frameSend, frameCall:
+		return in.message(f)
 	case frameReply:
-		p.onReply(g, f)
+		return in.reply(f)
+	case frameFault:
+		in.procs.answered(in.guest.node, f.call, nil, in.procs.types.read(f.fault, in.guest.node))
 	case frameCancel:
-		p.onCancel(g, f.call)
+		in.guest.onCancel(f.call)
+	case frameCredit:
+		if f.shard >= shards {
+			return fmt.Errorf("credit for stream %d: %w", f.shard, ErrMalformed)
+		}
+		if r := in.procs.remotes.get(in.guest.node); r != nil {
+			r.outlets[f.shard].credited(f.generation, f.account, f.messages, f.bytes)
+		}
+	case frameSignal:
+		return in.signal(f)
 	}
 	return nil
 }
 
-func (p *Processes) onSend(ctx context.Context, g *guest, f frame) {
-	err := p.refusesGuests()
-	var proc *Process
-	if err == nil {
-		proc, err = p.find(f.target)
+func (in *intake) open(f *frame) error {
+	if in.accounts[f.account] != nil || len(in.accounts) >= 2*maxAccounts {
+		return fmt.Errorf("account %d: it is open, or there are too many: %w", f.account, ErrMalformed)
 	}
-	if err == nil {
-		err = proc.putPatiently(ctx, envelope{Message: f.message(g)})
-	}
-	if err != nil {
-		p.deadLetter(err, "from", g.node, "to", f.target)
-	}
+	in.accounts[f.account] = newInbound(in.guest, in.shard, in.generation, f)
+	return nil
 }
 
-func (f *frame) message(g *guest) Message {
-	sender := name.Ref{Node: g.node, Incarnation: g.incarnation, ID: f.sender}
-	return Message{From: sender, Payload: f.payload, Call: f.kind == frameCall && f.flags&flagReceipt == 0}
-}
-
-func (p *Processes) onCall(ctx context.Context, g *guest, f frame) error {
-	call, err := p.serve(g, f)
-	if errors.Is(err, ErrMalformed) {
+// message takes a message or a call, in its turn.
+func (in *intake) message(f *frame) error {
+	a := in.accounts[f.account]
+	if a == nil {
+		return fmt.Errorf("message frame: account %d is not open: %w", f.account, ErrMalformed)
+	}
+	size := len(f.data)
+	if f.large {
+		size = int(f.size)
+	}
+	if size > in.procs.cfg.MaxPayload && f.large {
+		return fmt.Errorf("message frame: payload of %d bytes, at most %d: %w", size, in.procs.cfg.MaxPayload, ErrMalformed)
+	}
+	if err := a.admit(size); err != nil {
 		return err
 	}
-	if err != nil {
-		p.reply(g, f.call, failed(err))
-		return nil
-	}
-	finish := func(a answer) {
-		if p.served(g, f.call) {
-			p.reply(g, f.call, a)
+	l := &in.letter
+	*l = letter{in: a, receipt: f.flags&flagReceipt != 0}
+	if f.kind == frameCall {
+		call, err := in.guest.serve(f)
+		if errors.Is(err, ErrMalformed) {
+			return err
 		}
+		l.call, l.refused, l.number = call, err, f.call
 	}
-	if err := p.putCall(ctx, call, f, envelope{Message: f.message(g), ctx: call, finish: finish}); err != nil {
-		finish(failed(err))
-	} else if f.flags&flagReceipt != 0 {
-		finish(answer{})
+	l.held = in.guest.hold(size)
+	l.fill(f, size)
+	switch {
+	case f.large:
+		return a.postpone(f, l.copy().arrived)
+	case a.late != nil:
+		a.inOrder(f.sender, l.copy().now)
+	default:
+		l.deliver(nil)
 	}
 	return nil
 }
 
-// putCall puts a call into its mailbox, or a message with a receipt, which is none of
-// the receiver's business.
-func (p *Processes) putCall(ctx, call context.Context, f frame, e envelope) error {
+// letter is a message from elsewhere on its last steps.
+type letter struct {
+	entry   entry
+	in      *inbound
+	call    *servedCall // nil: it is none
+	number  uint64      // of the call, refused or not
+	refused error       // the call has been
+	receipt bool
+	held    bool // there was room for its bytes
+}
+
+func (l *letter) copy() *letter {
+	own := *l
+	return &own
+}
+
+func (l *letter) now() { l.deliver(nil) }
+
+func (l *letter) arrived(data []byte, err error) {
+	l.entry.setData(data)
+	l.deliver(err)
+}
+
+// fill copies a message out of the frame.
+func (l *letter) fill(f *frame, size int) {
+	g := l.in.guest
+	e := &l.entry
+	e.size, e.account = size, l.in
+	e.From = name.Ref{Node: g.node, Incarnation: g.incarnation, ID: f.sender}
+	e.read(f, g.procs.types)
+	if l.call != nil && l.receipt {
+		e.receipt = l.call
+	} else if l.call != nil {
+		e.call, e.Call = l.call, true
+	}
+}
+
+// read copies the payload of a frame.
+func (e *entry) read(f *frame, types *Types) {
+	e.types = types
+	switch f.codec {
+	case Raw, Text:
+		e.codec = f.codec
+	case CBOR, Protobuf:
+		e.value = &Encoded{Codec: f.codec, Type: types.intern(f.typeName)}
+	}
+	if len(f.data) > 0 {
+		e.setData(bytes.Clone(f.data))
+	}
+}
+
+func (e *entry) setData(data []byte) {
+	if encoded, ok := e.value.(*Encoded); ok {
+		encoded.Data = data
+		return
+	}
+	e.raw = data
+}
+
+// deliver puts the message into the mailbox, or tells whoever is to be told.
+func (l *letter) deliver(lost error) {
+	g := l.in.guest
+	if lost != nil { // its sender tells
+		if l.call != nil {
+			g.served(l.number)
+		}
+		l.settle()
+		return
+	}
+	err := l.put()
+	if err == nil {
+		return
+	}
+	l.settle()
+	switch {
+	case l.call != nil:
+		l.call.answer(nil, err)
+	case l.number != 0:
+		g.reply(l.number, nil, err)
+	default:
+		g.procs.deadLetter(l.entry.From, l.in.target, err)
+	}
+}
+
+// settle gives the credit back for what did not get into a mailbox.
+func (l *letter) settle() {
+	if !l.held {
+		l.in.guest.letGo(-l.entry.size) // it has never been counted
+	}
+	l.in.consumed(l.entry.size)
+}
+
+func (l *letter) put() error {
+	p := l.in.guest.procs
+	switch {
+	case l.refused != nil:
+		return l.refused
+	case !l.held:
+		return fmt.Errorf("%d bytes of this node wait, the most there may be: %w", maxHeld, ErrBusy)
+	}
 	if err := p.refusesGuests(); err != nil {
 		return err
 	}
-	proc, err := p.find(f.target)
+	proc, err := l.in.find(p)
 	if err != nil {
 		return err
 	}
-	if f.flags&flagReceipt != 0 {
-		e.ctx, e.finish = nil, nil
+	if l.call != nil {
+		if err := l.call.Err(); err != nil {
+			return fmt.Errorf("%s: the call has ended: %w: %w", l.in.target, err, ErrTimeout)
+		}
 	}
-	if call.Err() != nil {
-		return fmt.Errorf("%s: the call has ended: %w: %w", f.target, call.Err(), ErrTimeout)
-	}
-	if proc.offer(e) {
-		return nil
-	}
-	both, cancel := context.WithCancel(call)
-	defer cancel()
-	defer context.AfterFunc(ctx, cancel)()
-	err = proc.putPatiently(both, e)
-	if err != nil && errors.Is(call.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("%w: %w", err, ErrTimeout)
-	}
-	return err
-}
-
-func (p *Processes) onReply(g *guest, f frame) {
-	a := answer{payload: f.payload, status: f.status}
-	if f.status != statusOK {
-		a.payload, a.text = nil, string(f.payload[:min(len(f.payload), maxErrorText)])
-	}
-	payload, err := a.read(g.node)
-	p.calls.finish(f.call, g.node, result{payload: payload, err: err})
-}
-
-// reply answers a call of another node. It never waits, least of all for a caller that
-// reads too slowly: that one gets an error in place of the answer.
-func (p *Processes) reply(g *guest, id uint64, a answer) {
-	f := &frame{kind: frameReply, call: id, status: a.status, payload: a.payload}
-	if a.status != statusOK {
-		f.payload = []byte(a.text)
-	}
-	room, err := p.hand(g.node, replyShard, outItem{data: f.encode()}, outletBytes)
-	if room != nil {
-		text := fmt.Sprintf("answer of %d bytes: too many are not read yet", len(a.payload))
-		f.status, f.payload = statusBusy, []byte(text)
-		room, err = p.hand(g.node, replyShard, outItem{data: f.encode()}, 2*outletBytes)
-	}
-	if room != nil {
-		err = fmt.Errorf("answer: %w", ErrBusy)
-	}
+	heard, err := proc.box.add(&l.entry)
 	if err != nil {
-		p.unanswered(g)
-		p.deadLetter(err, "to", g.node)
+		return fmt.Errorf("%s: %w", l.in.target, err)
 	}
+	if heard && l.entry.receipt != nil {
+		l.call.answer(nil, nil)
+	}
+	return nil
 }

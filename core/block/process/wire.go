@@ -9,65 +9,74 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/name"
 )
 
-// The frames. Numbers are big endian; a target is the byte 1, incarnation 8, id 8, or
-// the byte 2, length 1, service name; sender is an id 8 of the sending node.
+// The frames. Numbers are unsigned varints unless a size is given; a target is the byte
+// 1, incarnation, id, or the byte 2, length 1, service name; a sender is an id of the
+// sending node, 1 being the node itself; a payload is the codec 1, for CBOR and protobuf
+// length 1 and name of the type, and the bytes.
 const (
-	frameSend   = 1 // sender 8 | target | payload
-	frameCall   = 2 // call 8 | flags 1 | milliseconds left 8, 0: no deadline | sender 8 | target | payload
-	frameReply  = 3 // call 8 | status 1 | payload, or the text of the error
-	frameCancel = 4 // call 8: the caller does not wait any more
+	frameOpen   = 1 // account | target: the number stands for the target from here on
+	frameSend   = 2 // account | sender | payload
+	frameCall   = 3 // account | call | flags 1 | milliseconds left 4, 0: no deadline | sender | payload
+	frameReply  = 4 // call | payload
+	frameFault  = 5 // call | fault
+	frameCancel = 6 // call: the caller does not wait any more
+	frameCredit = 7 // shard 1 | generation | account | messages | bytes: how many may have been sent in all
+	frameSignal = 8 // signal 1 | sender | target | number | fault
+	frameLarge  = 9 // token | size | a send, call or reply whose bytes come on a stream of their own
 )
 
 // flagReceipt asks for an answer as soon as the message is in the mailbox.
 const flagReceipt = 1
 
 const (
-	maxHead      = 64 + name.MaxService
-	maxFrame     = MaxPayload + maxHead
+	largeFrom    = 32 << 10 // payloads of this size and more have a stream of their own
+	maxHead      = 512 + name.MaxService + maxTypeName
+	maxFault     = maxErrorText + 1 + maxKinds*(1+maxTypeName) + 16
+	maxFrame     = largeFrom + maxHead
 	streamHeader = 17
-	firstChunk   = 64 << 10
 )
 
-// frame is any of the frames, decoded.
+// frame is any of the frames, decoded. What is []byte is part of the bytes it was
+// decoded from.
 type frame struct {
-	kind    byte
-	call    uint64
-	flags   byte
-	left    uint64 // milliseconds
-	sender  uint64
-	target  Target // Node is not set
-	status  status
-	payload []byte
+	kind     byte
+	account  uint64
+	call     uint64
+	flags    byte
+	left     uint32 // milliseconds
+	sender   uint64
+	target   Target // of an open or a signal
+	codec    Codec
+	typeName []byte
+	data     []byte
+	fault    fault
+
+	shard           byte // of a credit
+	generation      uint64
+	messages, bytes uint64
+
+	signal byte
+	number uint64
+
+	large bool
+	token uint64
+	size  uint64
 }
 
-func (f *frame) encode() []byte {
-	b := make([]byte, 4, 4+maxHead/4+len(f.payload))
-	b = append(b, f.kind)
-	switch f.kind {
-	case frameSend:
-		b = f.appendTarget(binary.BigEndian.AppendUint64(b, f.sender))
-	case frameCall:
-		b = append(binary.BigEndian.AppendUint64(b, f.call), f.flags)
-		b = binary.BigEndian.AppendUint64(b, f.left)
-		b = f.appendTarget(binary.BigEndian.AppendUint64(b, f.sender))
-	case frameReply:
-		b = append(binary.BigEndian.AppendUint64(b, f.call), byte(f.status))
-	case frameCancel:
-		b = binary.BigEndian.AppendUint64(b, f.call)
-	}
-	b = append(b, f.payload...)
-	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+func beginFrame(b []byte, kind byte) []byte { return append(b, 0, 0, 0, kind) }
+
+// endFrame writes the length, 3 bytes in front of the frame.
+func endFrame(b []byte, begin int) []byte {
+	size := len(b) - begin - 3
+	b[begin], b[begin+1], b[begin+2] = byte(size>>16), byte(size>>8), byte(size)
 	return b
 }
 
-// setLeft writes into an encoded call how much time is left, never less than there is.
-func setLeft(call []byte, deadline time.Time) {
-	const place = 4 + 1 + 8 + 1
-	if deadline.IsZero() {
-		return
+func appendTarget(b []byte, t Target) []byte {
+	if !t.Ref.IsZero() {
+		return binary.AppendUvarint(binary.AppendUvarint(append(b, targetRef), t.Ref.Incarnation), t.Ref.ID)
 	}
-	left := (time.Until(deadline) + time.Millisecond - 1) / time.Millisecond
-	binary.BigEndian.PutUint64(call[place:], uint64(max(left, 1)))
+	return appendShort(append(b, targetName), t.Service.String())
 }
 
 const (
@@ -75,13 +84,36 @@ const (
 	targetName = 2
 )
 
-func (f *frame) appendTarget(b []byte) []byte {
-	if !f.target.Ref.IsZero() {
-		b = binary.BigEndian.AppendUint64(append(b, targetRef), f.target.Ref.Incarnation)
-		return binary.BigEndian.AppendUint64(b, f.target.Ref.ID)
+func appendShort(b []byte, s string) []byte { return append(append(b, byte(len(s))), s...) }
+
+// appendPayload: data is left out of what goes on a stream of its own.
+func appendPayload(b []byte, p *packed, data bool) []byte {
+	b = append(b, byte(p.codec))
+	if p.codec == CBOR || p.codec == Protobuf {
+		b = appendShort(b, p.kind)
 	}
-	service := f.target.Service.String()
-	return append(append(b, targetName, byte(len(service))), service...)
+	if data {
+		b = append(append(b, p.data...), p.text...)
+	}
+	return b
+}
+
+func appendFault(b []byte, f fault) []byte {
+	b = append(b, byte(f.status), byte(len(f.kinds)))
+	for _, kind := range f.kinds {
+		b = appendShort(b, kind)
+	}
+	return append(b, f.text...)
+}
+
+// leftNow is how much time is left, never less than there is; 0 stands for no deadline.
+func leftNow(deadline time.Time) uint32 {
+	if deadline.IsZero() {
+		return 0
+	}
+	const most = time.Duration(1<<32-1) * time.Millisecond
+	left := min(time.Until(deadline)+time.Millisecond-1, most)
+	return uint32(max(left/time.Millisecond, 1))
 }
 
 func encodeStreamHeader(shard uint8, generation, after uint64) []byte {
@@ -95,104 +127,47 @@ func readStreamHeader(r io.Reader) (shard uint8, generation, after uint64, err e
 		return 0, 0, 0, err
 	}
 	shard, generation, after = head[0], binary.BigEndian.Uint64(head[1:]), binary.BigEndian.Uint64(head[9:])
-	if shard > replyShard || generation == 0 || after >= generation {
+	if shard > largeShard || generation == 0 || after >= generation {
 		err = fmt.Errorf("message stream: shard %d, generation %d after %d: %w", shard, generation, after, ErrMalformed)
 	}
 	return shard, generation, after, err
 }
 
-// readFrame reads one frame; the size is checked before anything is allocated, and no
-// more is allocated than twice what has arrived.
-func readFrame(r io.Reader) ([]byte, error) {
-	var head [4]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
+// source is what frames are read from; *bufio.Reader is one.
+type source interface {
+	io.Reader
+	Peek(n int) ([]byte, error)
+	Discard(n int) (int, error)
+}
+
+// readFrame returns the body of the next frame, good until the next read. The size is
+// checked before anything is read, and the buffer of the source bounds what is held.
+func readFrame(r source) ([]byte, error) {
+	head, err := r.Peek(3)
+	if err != nil {
+		if len(head) > 0 {
+			err = cut(err)
+		}
 		return nil, err
 	}
-	size := binary.BigEndian.Uint32(head[:])
+	size := int(head[0])<<16 | int(head[1])<<8 | int(head[2])
 	if size == 0 || size > maxFrame {
-		return nil, fmt.Errorf("message frame: %d bytes, at most %d: %w", size, maxFrame, ErrMalformed)
+		return nil, fmt.Errorf("message frame: %d bytes, want 1 to %d: %w", size, maxFrame, ErrMalformed)
 	}
-	var body []byte
-	for have := 0; have < int(size); have = len(body) {
-		more := min(int(size)-have, max(have, firstChunk))
-		body = append(body, make([]byte, more)...)
-		if _, err := io.ReadFull(r, body[have:]); err != nil {
-			return nil, cut(err)
-		}
+	body, err := r.Peek(3 + size)
+	if err != nil {
+		return nil, cut(err)
 	}
-	return body, nil
+	if _, err := r.Discard(3 + size); err != nil {
+		return nil, err
+	}
+	return body[3:], nil
 }
 
 // cut is the error of a frame that ends in the middle.
 func cut(err error) error {
-	if err == io.EOF { //nolint:errorlint // io.ReadFull returns it bare
+	if err == io.EOF { //nolint:errorlint // readers return it bare
 		return io.ErrUnexpectedEOF
 	}
 	return err
-}
-
-// reader takes a frame apart; after the first shortage everything reads as zero.
-type reader struct {
-	rest  []byte
-	short bool
-}
-
-func (r *reader) take(n int) []byte {
-	if len(r.rest) < n {
-		r.short, r.rest = true, nil
-		return make([]byte, n)
-	}
-	out := r.rest[:n]
-	r.rest = r.rest[n:]
-	return out
-}
-
-func (r *reader) byte() byte     { return r.take(1)[0] }
-func (r *reader) uint64() uint64 { return binary.BigEndian.Uint64(r.take(8)) }
-
-// decode takes a frame apart. The payload is a part of body. node is the receiver's
-// own, which a reference is a reference to.
-func decode(body []byte, node name.Node) (f frame, err error) {
-	r := &reader{rest: body}
-	f.kind = r.byte()
-	switch f.kind {
-	case frameSend:
-		f.sender = r.uint64()
-		f.target, err = r.target(node)
-	case frameCall:
-		f.call, f.flags, f.left, f.sender = r.uint64(), r.byte(), r.uint64(), r.uint64()
-		f.target, err = r.target(node)
-	case frameReply:
-		f.call, f.status = r.uint64(), status(r.byte())
-	case frameCancel:
-		f.call = r.uint64()
-	default:
-		return f, fmt.Errorf("message frame: type %d: %w", f.kind, ErrMalformed)
-	}
-	if err == nil && r.short {
-		err = fmt.Errorf("message frame: type %d cut short: %w", f.kind, ErrMalformed)
-	}
-	if len(r.rest) > 0 {
-		f.payload = r.rest
-	}
-	if len(f.payload) > MaxPayload {
-		err = fmt.Errorf("message frame: payload of %d bytes, at most %d: %w", len(f.payload), MaxPayload, ErrMalformed)
-	}
-	return f, err
-}
-
-func (r *reader) target(node name.Node) (Target, error) {
-	switch kind := r.byte(); kind {
-	case targetRef:
-		ref := name.Ref{Node: node, Incarnation: r.uint64(), ID: r.uint64()}
-		return ToRef(ref), nil
-	case targetName:
-		service, err := name.ParseService(string(r.take(int(r.byte()))))
-		if err != nil {
-			return Target{}, fmt.Errorf("message frame: %w: %w", err, ErrMalformed)
-		}
-		return ToName(node, service), nil
-	default:
-		return Target{}, fmt.Errorf("message frame: target kind %d: %w", kind, ErrMalformed)
-	}
 }

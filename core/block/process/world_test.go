@@ -171,6 +171,8 @@ func (r road) OpenMessages(ctx context.Context, node name.Node) (Stream, error) 
 	return here, nil
 }
 
+func (r road) Hold(name.Node) (release func()) { return func() {} }
+
 // open makes both ends of a stream.
 func (l *wire) open() (here, there *end) {
 	out, back := newPipe(), newPipe()
@@ -313,7 +315,7 @@ func (w *world) serve(p *Processes, service string, spec Spec) *Process {
 	return proc
 }
 
-func echo(_ context.Context, m Message) ([]byte, error) { return m.Payload, nil }
+func echo(_ context.Context, m Message) (any, error) { return m.Bytes(), nil }
 
 func to(p *Processes, service string) Target { return ToName(p.cfg.Node, name.MustService(service)) }
 
@@ -326,7 +328,7 @@ type gate struct {
 
 func newGate() *gate { return &gate{open: make(chan struct{})} }
 
-func (g *gate) handle(ctx context.Context, m Message) ([]byte, error) {
+func (g *gate) handle(ctx context.Context, m Message) (any, error) {
 	select {
 	case <-g.open:
 	case <-ctx.Done():
@@ -334,8 +336,8 @@ func (g *gate) handle(ctx context.Context, m Message) ([]byte, error) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.got = append(g.got, string(m.Payload))
-	return m.Payload, nil
+	g.got = append(g.got, string(m.Bytes()))
+	return m.Bytes(), nil
 }
 
 func (g *gate) all() []string {
@@ -343,3 +345,5 @@ func (g *gate) all() []string {
 	defer g.mu.Unlock()
 	return append([]string(nil), g.got...)
 }
+
+func text(value any) string { return string(bytesOf(value)) }

@@ -1,8 +1,8 @@
 package process
 
 import (
-	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +16,6 @@ import (
 type writer struct {
 	outlet *outlet
 	feed   *feed
-	buf    *bufio.Writer
 	unbind func() bool // from the context of the outlet
 	before *feed       // the one before, if it was ended in good order
 }
@@ -36,19 +35,21 @@ type feed struct {
 func (w *writer) wait(ctx context.Context) bool {
 	timer := time.NewTimer(outletIdle)
 	defer timer.Stop()
-	var moved, over <-chan struct{}
+	var moved, over, ended <-chan struct{}
 	if w.feed != nil {
-		moved, over = w.feed.stream.Moved(), w.feed.over
+		moved, over, ended = w.feed.stream.Moved(), w.feed.over, w.feed.stream.Ended()
 	}
 	select {
 	case <-w.outlet.wake:
 		return true
 	case <-moved:
-		w.close()
-		w.keep(ctx)
+		w.move(ctx)
 		return true
 	case <-over:
-		w.drop()
+		w.drop(ErrNoConnection)
+		return true
+	case <-ended:
+		w.drop(ErrNoConnection)
 		return true
 	case <-timer.C:
 		return w.keep(ctx)
@@ -60,78 +61,127 @@ func (w *writer) wait(ctx context.Context) bool {
 // keep keeps a stream open while a call waits for the node: a link without streams
 // could be taken for one that nobody uses.
 func (w *writer) keep(ctx context.Context) bool {
-	if !w.outlet.procs.calls.waitFor(w.outlet.key.node) {
+	if !w.outlet.remote.calls.any() {
 		return false
 	}
-	return w.feed != nil || w.ready(ctx) == nil
+	return w.feed != nil || w.open(ctx, w.outlet.current()) == nil
 }
 
-// write writes a batch and flushes it. Whatever may not have arrived is told so.
-func (w *writer) write(ctx context.Context, batch []outItem) {
-	p := w.outlet.procs
-	err := w.ready(ctx)
-	for i := 0; i < len(batch) && err == nil; i++ {
-		if item := batch[i]; item.call != 0 {
-			if !p.calls.sent(item.call, w.feed.generation) {
-				continue // the caller has left
-			}
-			setLeft(item.data, item.deadline)
-		}
-		_, err = w.buf.Write(batch[i].data)
+func (o *outlet) current() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.generation
+}
+
+// move ends the stream in good order, with what was queued for it, because another
+// connection is to be used.
+func (w *writer) move(ctx context.Context) {
+	if left := w.outlet.roll(w.feed.generation); len(left.buf) > 0 {
+		w.write(ctx, left)
 	}
+	w.close()
+	w.keep(ctx)
+}
+
+// write writes a batch. Whatever may not have arrived is told so.
+func (w *writer) write(ctx context.Context, b batch) {
+	o := w.outlet
+	err := w.ready(ctx, b.generation)
 	if err == nil {
-		err = w.buf.Flush()
+		o.seal(&b)
+		_, err = w.feed.stream.Write(b.buf)
 	}
 	if err == nil {
 		w.feed.stream.Touch()
+		o.recycle(b)
+		if o.isCrowded() || closed(w.feed.stream.Moved()) {
+			w.move(ctx)
+		}
 		return
 	}
-	w.drop()
 	kind := ErrNoConnection
 	if ctx.Err() != nil {
 		kind = ErrStopped
 	}
-	p.lost(w.outlet.key.node, batch, fmt.Errorf("message to %s: %w: %w", w.outlet.key.node, err, kind))
+	err = fmt.Errorf("message to %s: %w: %w", o.remote.node, err, kind)
+	o.lose(b, err)
+	w.fail(b.generation, err)
 }
 
-// ready makes sure that there is a stream on the connection that is to be used.
-func (w *writer) ready(ctx context.Context) error {
+// fail gives up the stream that a batch was for, and what waits for it.
+func (w *writer) fail(generation uint64, err error) {
+	o := w.outlet
+	o.lose(o.roll(generation), err)
+	if w.feed != nil && w.feed.generation == generation {
+		w.discard()
+	}
+}
+
+func (o *outlet) isCrowded() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.crowded
+}
+
+// seal writes down in calls how much time is left, and notes over which stream they go.
+func (o *outlet) seal(b *batch) {
+	for i := range b.items {
+		it := &b.items[i]
+		if it.call == 0 {
+			continue
+		}
+		o.remote.calls.sent(it.call, b.generation)
+		if !it.deadline.IsZero() {
+			binary.BigEndian.PutUint32(b.buf[it.left:], leftNow(it.deadline))
+		}
+	}
+}
+
+func closed(ch <-chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
+	}
+}
+
+// ready makes sure that there is the stream that the batch is for.
+func (w *writer) ready(ctx context.Context, generation uint64) error {
 	if w.feed == nil {
-		return w.open(ctx)
+		return w.open(ctx, generation)
 	}
-	select {
-	case <-w.feed.over:
-		w.drop()
-		return w.open(ctx)
-	case <-w.feed.stream.Ended():
-		w.drop()
-		return w.open(ctx)
-	default:
-	}
-	select {
-	case <-w.feed.stream.Moved():
+	if w.feed.generation != generation {
 		w.close()
-		return w.open(ctx)
-	default:
-		return nil
+		return w.open(ctx, generation)
 	}
+	if closed(w.feed.over) || closed(w.feed.stream.Ended()) {
+		return errors.New("its stream has ended")
+	}
+	return nil
 }
 
-func (w *writer) open(ctx context.Context) error {
-	p := w.outlet.procs
-	stream, err := w.openStream(ctx)
+func (w *writer) open(ctx context.Context, generation uint64) error {
+	o := w.outlet
+	p := o.remote.procs
+	stream, err := p.openStream(ctx, o.remote.node)
 	if err != nil {
 		return err
 	}
-	f := &feed{stream: stream, generation: p.nextGen.Add(1), over: make(chan struct{})}
-	f.watched = p.cfg.Tasks.Go("feed", func(ctx context.Context) { p.watch(ctx, w.outlet.key, f) }) // false: the last words of a node that stops
-	w.feed, w.buf = f, bufio.NewWriterSize(stream, flushSize)
+	f := &feed{stream: stream, generation: generation, over: make(chan struct{})}
+	f.watched = p.cfg.Tasks.Go("feed", func(ctx context.Context) { o.watch(ctx, f) }) // false: the last words of a node that stops
+	w.feed = f
 	w.unbind = context.AfterFunc(ctx, func() { _ = stream.SetWriteDeadline(time.Now().Add(stopGrace)) })
-	_, err = w.buf.Write(encodeStreamHeader(w.outlet.key.shard, f.generation, w.after()))
-	return err
+	if _, err = stream.Write(encodeStreamHeader(o.shard, generation, w.after())); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.open = o.generation == generation
+	return nil
 }
 
-func (w *writer) openStream(ctx context.Context) (Stream, error) {
+func (p *Processes) openStream(ctx context.Context, to nodeName) (Stream, error) {
 	within := openTime
 	if ctx.Err() != nil {
 		within = stopGrace / 2
@@ -139,32 +189,26 @@ func (w *writer) openStream(ctx context.Context) (Stream, error) {
 	opening, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopGrace/2, cancel) })()
-	return w.outlet.procs.cfg.Network.OpenMessages(opening, w.outlet.key.node)
+	return p.cfg.Network.OpenMessages(opening, to)
 }
 
 // after is the generation of the stream before, if the receiver may not have seen all
 // of it and still can.
 func (w *writer) after() uint64 {
-	if w.before == nil {
+	if w.before == nil || closed(w.before.over) || closed(w.before.stream.Ended()) {
 		return 0
 	}
-	select {
-	case <-w.before.over:
-	case <-w.before.stream.Ended():
-	default:
-		return w.before.generation
-	}
-	return 0
+	return w.before.generation
 }
 
-// close ends the stream in good order: what was flushed arrives.
+// close ends the stream in good order: what was written arrives.
 func (w *writer) close() {
 	if w.feed == nil {
 		return
 	}
 	w.feed.closing.Store(true)
 	if err := w.feed.stream.CloseWrite(); err != nil {
-		w.drop()
+		w.discard()
 		return
 	}
 	if !w.feed.watched {
@@ -173,25 +217,29 @@ func (w *writer) close() {
 	w.forget(w.feed)
 }
 
-// drop gives the stream up.
-func (w *writer) drop() {
-	if w.feed == nil {
-		return
-	}
+// drop gives the stream up, with what waits for it.
+func (w *writer) drop(kind error) {
+	err := fmt.Errorf("message to %s: its stream has ended: %w", w.outlet.remote.node, kind)
+	w.outlet.lose(w.outlet.roll(w.feed.generation), err)
+	w.discard()
+}
+
+// discard resets the stream.
+func (w *writer) discard() {
 	w.feed.stream.Reset(transport.CloseNone)
 	w.feed.stream.Release()
-	w.outlet.procs.calls.failStream(w.outlet.key.node, w.feed.generation)
+	w.outlet.remote.calls.failStream(w.outlet.remote.node, w.feed.generation)
 	w.forget(nil)
 }
 
 func (w *writer) forget(before *feed) {
 	w.unbind()
-	w.feed, w.buf, w.unbind, w.before = nil, nil, nil, before
+	w.feed, w.unbind, w.before = nil, nil, before
 }
 
 // watch waits until the peer ends its side of a stream. Unless it does so in good
 // order, after we did, calls that went over it are lost.
-func (p *Processes) watch(ctx context.Context, key outletKey, f *feed) {
+func (o *outlet) watch(ctx context.Context, f *feed) {
 	defer close(f.over)
 	defer f.stream.Release()
 	defer context.AfterFunc(ctx, func() { _ = f.stream.SetReadDeadline(time.Now()) })()
@@ -201,6 +249,6 @@ func (p *Processes) watch(ctx context.Context, key outletKey, f *feed) {
 	case ctx.Err() != nil: // what is on its way may still arrive
 	default:
 		f.stream.Reset(transport.CloseProtocol)
-		p.calls.failStream(key.node, f.generation)
+		o.remote.calls.failStream(o.remote.node, f.generation)
 	}
 }
