@@ -10,7 +10,7 @@ FUZZTIME ?= 3s
 TIMEOUT  ?= 8m
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo quick test test-fmt test-vet test-sim test-race sim sim-long sim-tables arch lint fmt fuzz bench clean
+.PHONY: help build demo quick test test-fmt test-vet test-sim test-race sim sim-long sim-tables arch lint fmt fuzz bench clean gen gen-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ quick: test-fmt test-vet ## for every minute: format, vet, architecture, short t
 	$(GO) test -short -timeout $(TIMEOUT) ./...
 
 test: ## everything that CI runs: format, vet, lint, architecture, fuzz, simulation, race tests of all
-	@scripts/steps test-fmt test-vet lint arch fuzz test-sim test-race
+	@scripts/steps test-fmt test-vet gen-check lint arch fuzz test-sim test-race
 
 test-fmt: # nothing that gofmt would change
 	@files=$$($(GOFMT) -l .); \
@@ -60,6 +60,12 @@ $(LINTER): tools/go.mod tools/go.sum
 	@mkdir -p $(BIN)
 	cd tools && $(GO) build -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	@touch $@
+
+gen: ## the Go code of interfaces/proto; needs protoc
+	scripts/gen
+
+gen-check: # what is generated is what is committed, where protoc is installed
+	@scripts/gen --check
 
 fmt: ## format all Go files
 	$(GOFMT) -w .

@@ -35,6 +35,7 @@ func TestAKilledNodeIsNoticed(t *testing.T) {
 			if noticed < 2*time.Second || noticed > 4*time.Second {
 				t.Errorf("noticed after %v, want it within 4s, and not while the peer may only be slow", noticed)
 			}
+			seen.first("member", "suspect")
 			e := seen.first("peer", "down")
 			if e.Node != b.Name() || !slices.Equal(seen.story(), []string{
 				"link down " + seed2, "peer down " + seed2, "node isolated " + seed1, "member suspect " + seed2,

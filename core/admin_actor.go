@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/barrelp2p/barrel/core/admin"
@@ -47,31 +46,12 @@ func discoveryDocument(e resolve.Resolution) admin.Discovery {
 	return doc
 }
 
-// The pauses of Whereis between its tries.
-const (
-	firstRetry = 50 * time.Millisecond
-	lastRetry  = 2 * time.Second
-)
-
-// Whereis returns one instance, local first. Without one it tries again, later and
-// later, up to retries times.
+// Whereis returns one instance, local first, then the nearest. Without one it tries again,
+// later and later, up to retries times.
 func (c control) Whereis(ctx context.Context, service name.Service, retries int) (admin.Instance, error) {
-	wait := firstRetry
-	for try := 0; ; try++ {
-		if found := c.registry.Lookup(service); len(found) > 0 {
-			return c.instance(found[0]), nil
-		}
-		if try >= retries {
-			text := fmt.Sprintf("service %s: nobody that this node knows offers it", service)
-			return admin.Instance{}, &admin.Error{Kind: admin.KindNotFound, Text: text}
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return admin.Instance{}, explain(ctx.Err())
-		}
-		wait = min(2*wait, lastRetry)
+	e, err := c.services.Whereis(ctx, service, Retries(retries))
+	if err != nil {
+		return admin.Instance{}, explain(err)
 	}
+	return c.instance(e), nil
 }

@@ -5,7 +5,6 @@ import (
 
 	"github.com/barrelp2p/barrel/core/admin"
 	"github.com/barrelp2p/barrel/interfaces/name"
-	"github.com/barrelp2p/barrel/interfaces/registry"
 )
 
 // serveWorkers is how many calls a command on the socket may be answering at once.
@@ -41,7 +40,12 @@ func (c control) Serve(ctx context.Context, service name.Service, meta map[strin
 	if err != nil {
 		return explain(err)
 	}
-	started(c.instance(registry.Entry{Service: service, Ref: reg.Ref(), Meta: reg.meta, Since: reg.since}))
-	<-ctx.Done()
+	if e, there := reg.Entry(); there {
+		started(c.instance(e))
+	}
+	select {
+	case <-ctx.Done():
+	case <-reg.Done():
+	}
 	return reg.Close()
 }

@@ -93,9 +93,12 @@ func (c control) instance(e registry.Entry) admin.Instance {
 }
 
 // Events streams events until ctx ends.
-func (c control) Events(ctx context.Context, kinds []string, started func() error, emit func(admin.Event) error) error {
-	sub := subscribe(c.events, kinds)
+func (c control) Events(ctx context.Context, watch admin.Watch, started func() error, emit func(admin.Event) error) error {
+	sub := subscribe(c.events, watch.Kinds)
 	defer sub.Close()
+	if watch.Initial {
+		sub.held = c.state()
+	}
 	if err := started(); err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (l *life) addBackend(part, name string, p discovery.Plugin) {
 // addResolver makes the chain.
 func (l *life) addResolver() {
 	l.resolver = resolve.New(resolve.Config{
-		Backends: l.backends, Tasks: l.kernel.Tasks(partResolve), Log: l.log.With("part", partResolve),
+		Backends: append(slices.Clone(l.backends), l.rosterBackend()), Tasks: l.kernel.Tasks(partResolve), Log: l.log.With("part", partResolve),
 		// Below the pause between attempts, so that each attempt asks anew.
 		NegativeTTL: min(time.Second, l.node.cfg.Bootstrap.Retry/2),
 	})

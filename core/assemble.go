@@ -11,7 +11,6 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
-	"github.com/barrelp2p/barrel/interfaces/registry"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 )
 
@@ -22,6 +21,7 @@ const (
 	partAnnounce  = "announce"
 	partBroadcast = "broadcast"
 	partProcess   = "process"
+	partService   = "service"
 	partStream    = "stream"
 	partBootstrap = "bootstrap"
 	partAdmin     = "admin"
@@ -90,6 +90,9 @@ func buildNamed[P plugin.Part, E any](l *life, kind plugin.Kind, use string, lis
 	}
 	part = id(kind, use)
 	p, err = factory.New(env(l.env(part)), settings)
+	if err == nil {
+		l.listen(part, kind, p)
+	}
 	return part, p, wrap(part, err)
 }
 
@@ -145,13 +148,6 @@ func (l *life) trustEnv(e plugin.Env) trust.Env {
 	return trust.Env{Env: e, Pins: tellingPins{l.self.lentPins(), l}}
 }
 
-func (l *life) addRegistry() (err error) {
-	env := func(e plugin.Env) registry.Env { return registry.Env{Env: e, Emit: l.onService} }
-	l.parts.registry, l.registry, err = build(l, plugin.Registry, l.node.catalog.Registry, l.node.opts.registry, env)
-	l.add(l.parts.registry, l.registry)
-	return err
-}
-
 func (l *life) addMembership() (err error) {
 	env := func(e plugin.Env) membership.Env {
 		return membership.Env{
@@ -169,17 +165,20 @@ func (l *life) addBlocks() {
 	l.addResolver()
 	l.links = link.New(l.linkConfig())
 	l.holds = newHolds(l.links)
+	l.distances.links = l.links.List
 	l.links.HandleFrames(link.Membership, l.onFrame)
 	l.links.HandleStreams(link.Messages, link.Pooled, l.onMessages)
 	l.links.HandleStreams(link.Broadcast, link.Pooled, l.onBroadcasts)
 	l.add(partLink, l.links, l.parts.transport, l.parts.trust, partResolve)
 	l.addBroadcast()
+	l.joinRegistry()
 	l.processes = process.New(process.Config{
 		Node: l.name, Incarnation: l.self.incarnation, Network: messageNetwork{l}, Types: l.node.types,
 		MaxPayload: l.node.cfg.Messages.MaxPayload, DeadLetter: l.onDeadLetter,
 		Tasks: l.kernel.Tasks(partProcess), Log: limited(l.log.With("part", partProcess)),
 	})
 	l.add(partProcess, l.processes, partLink, l.parts.registry)
+	l.addServices()
 	l.addStreams()
 	l.bootstrap = bootstrap.New(bootstrap.Config{
 		Self: l.name, Contacts: l.node.cfg.Bootstrap.ContactNodes, Retry: l.node.cfg.Bootstrap.Retry,
@@ -197,7 +196,7 @@ func (l *life) linkConfig() link.Config {
 		Auth: auth.Enabled, Cookie: l.self.cookie, CookieOnly: l.cookieOnly,
 		HandshakeTimeout: auth.HandshakeTimeout, ClockSkew: auth.ClockSkew,
 		IdleAfter: l.node.cfg.Links.IdleAfter, Sweep: l.node.cfg.Links.Sweep,
-		Transport: l.transport, Trust: l.trust, Resolver: l.resolver, Observer: newObserver(l),
+		Transport: l.transport, Trust: l.trust, Resolver: l.resolver, Known: l.known, Observer: newObserver(l),
 		Tasks: l.kernel.Tasks(partLink), Log: limited(l.log.With("part", partLink)),
 	}
 }

@@ -99,6 +99,8 @@ func (l *life) leave(ctx context.Context) error {
 	already := l.left.Swap(true)
 	defer l.gate.shut()()
 	err := l.membership.Leave(ctx)
+	l.isolated.Store(false)
+	l.partitioned.Store(false)
 	if already {
 		return err
 	}

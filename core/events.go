@@ -23,7 +23,7 @@ type Event = admin.Event
 type Subscription struct {
 	kinds []string
 	sub   *kernel.Subscription[Event]
-	held  *Event // the event behind a gap that was told first
+	held  []Event // told first: what was the case, or the event behind a gap
 }
 
 // subscriptionSize is how many events wait for a slow reader.
@@ -35,6 +35,19 @@ func (n *Node) Subscribe(kinds ...string) *Subscription {
 	return subscribe(n.events.Load(), kinds)
 }
 
+// SubscribeWithState is Subscribe that begins with what is the case: the events that lead
+// from nothing to the present state, each with Extra["initial"] = "true". What changes at
+// that very moment may be told twice, and is never missed.
+func (n *Node) SubscribeWithState(kinds ...string) (*Subscription, error) {
+	l, err := n.current()
+	if err != nil {
+		return nil, err
+	}
+	s := subscribe(l.events, kinds)
+	s.held = l.state()
+	return s, nil
+}
+
 func subscribe(bus *kernel.Bus[Event], kinds []string) *Subscription {
 	return &Subscription{kinds: kinds, sub: bus.Subscribe(subscriptionSize)}
 }
@@ -43,10 +56,11 @@ func subscribe(bus *kernel.Bus[Event], kinds []string) *Subscription {
 // the node has stopped.
 func (s *Subscription) Next(ctx context.Context) (Event, error) {
 	for {
-		if e := s.held; e != nil {
-			s.held = nil
-			if s.wants(*e) {
-				return *e, nil
+		if len(s.held) > 0 {
+			e := s.held[0]
+			s.held = s.held[1:]
+			if s.wants(e) {
+				return e, nil
 			}
 			continue
 		}
@@ -54,7 +68,7 @@ func (s *Subscription) Next(ctx context.Context) (Event, error) {
 		if err != nil {
 			return Event{}, err
 		}
-		s.held = &e
+		s.held = []Event{e}
 		if gap > 0 {
 			return gapEvent(gap), nil
 		}
@@ -80,8 +94,12 @@ func (l *life) onMember(e membership.Event) {
 		l.broadcast.Up(e.Node)
 	case membership.PeerDown:
 		l.broadcast.Down(e.Node)
+	case membership.Isolated, membership.Connected:
+		l.isolated.Store(e.Type == membership.Isolated)
+	case membership.Partitioned, membership.Healed:
+		l.partitioned.Store(e.Type == membership.Partitioned)
 	}
-	l.registry.Observe(e)
+	l.tellRegistry(e)
 	kind, what := splitType(string(e.Type))
 	extra := map[string]string{}
 	if e.Incarnation > 0 {
@@ -94,6 +112,7 @@ func (l *life) onMember(e membership.Event) {
 }
 
 func (l *life) onService(e registry.Event) {
+	l.services.Observe(e)
 	l.events.Publish(Event{
 		Time: time.Now().UTC(), Kind: "service", Type: string(e.Type), Node: e.Entry.Ref.Node,
 		Name: e.Entry.Service.String(), Reason: e.Reason, Extra: map[string]string{"ref": e.Entry.Ref.String()},

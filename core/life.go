@@ -12,6 +12,7 @@ import (
 	"github.com/barrelp2p/barrel/core/block/link"
 	"github.com/barrelp2p/barrel/core/block/process"
 	"github.com/barrelp2p/barrel/core/block/resolve"
+	"github.com/barrelp2p/barrel/core/block/service"
 	"github.com/barrelp2p/barrel/core/block/stream"
 	"github.com/barrelp2p/barrel/core/config"
 	"github.com/barrelp2p/barrel/core/kernel"
@@ -49,16 +50,22 @@ type life struct {
 	broadcast *broadcast.Broadcast
 	holds     *holds
 	processes *process.Processes
+	services  *service.Services
 	streams   *stream.Streams
 	letters   kernel.Bus[process.DeadLetter]
 	dead      refusals // what is told of them as events
 	bootstrap *bootstrap.Bootstrap
 
+	memberKeys keyTable
+	distances  distances
+
 	meters  *observe.Meters
 	started time.Time
 	ready   atomic.Bool
 	left    atomic.Bool // told to leave, and not to join since
-	gate    gate
+
+	isolated, partitioned atomic.Bool // as membership told last
+	gate                  gate
 
 	reloaded atomic.Pointer[config.Config] // as last read again; nil: never
 }

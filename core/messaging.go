@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/barrelp2p/barrel/core/block/process"
 	"github.com/barrelp2p/barrel/interfaces/name"
-	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/registry"
 )
 
@@ -45,16 +41,6 @@ var (
 // RemoteError is what a handler returned, as its caller sees it.
 type RemoteError = process.RemoteError
 
-// Registration is a service that this node offers.
-type Registration struct {
-	life    *life
-	service name.Service
-	proc    *process.Process
-	meta    map[string]string
-	since   time.Time
-	once    sync.Once
-}
-
 // RegisterOption changes how a service is run.
 type RegisterOption func(*process.Spec)
 
@@ -77,63 +63,50 @@ func (l *life) register(ctx context.Context, service name.Service, meta map[stri
 	if err != nil {
 		return nil, fmt.Errorf("register %s: %w", service, err)
 	}
-	r := &Registration{life: l, service: service, proc: proc, meta: maps.Clone(meta), since: time.Now().UTC()}
-	err = l.registry.Put(ctx, registry.Entry{Service: service, Ref: proc.Ref(), Meta: r.meta, Since: r.since})
-	if err == nil {
-		err = l.processes.Bind(service, proc.Ref())
-	}
+	r, err := l.services.Register(ctx, service, meta, proc)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("register %s: %w", service, err), r.Close())
+		proc.Stop()
+		return nil, err
 	}
-	l.tasks.Go("registration", r.watch)
-	return r, nil
-}
-
-// watch takes the service back when its process has ended by other means.
-func (r *Registration) watch(ctx context.Context) {
-	select {
-	case <-r.proc.Done():
-		if err := r.Close(); err != nil {
-			r.life.log.Warn("service not taken back", "service", r.service, "error", err)
+	l.tasks.Go("registration", func(ctx context.Context) {
+		select {
+		case <-r.Done():
+			proc.Stop()
+		case <-ctx.Done():
 		}
-	case <-ctx.Done():
-	}
-}
-
-// Ref is the reference of the process behind the service.
-func (r *Registration) Ref() name.Ref { return r.proc.Ref() }
-
-// Close takes the service back. Idempotent; after the node has stopped there is nothing
-// to do.
-func (r *Registration) Close() (err error) {
-	r.once.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
-		defer cancel()
-		err = r.life.registry.Remove(ctx, r.service, r.proc.Ref())
-		if isAny(err, registry.ErrNotFound, plugin.ErrGone) {
-			err = nil // it was never put, or the node has stopped
-		}
-		r.proc.Stop()
 	})
-	return err
+	return &Registration{Registration: r, proc: proc}, nil
 }
-
-const closeTime = 5 * time.Second
 
 // resolve finds the process behind the name of a service, unless a node is named.
-func (l *life) resolve(to Target) (Target, error) {
+func (l *life) resolve(ctx context.Context, to Target) (Target, error) {
 	if !to.Node.IsZero() {
 		return to, nil
 	}
-	found := l.registry.Lookup(to.Service)
-	if len(found) == 0 {
+	found, err := l.services.Whereis(ctx, to.Service)
+	switch {
+	case errors.Is(err, ErrNotFound):
 		return to, fmt.Errorf("service %s: nobody that this node knows offers it; name the node, as %s@NODE: %w", to.Service, to.Service, ErrNotFound)
+	case err != nil:
+		return to, err
+	}
+	return process.ToRef(found.Ref), nil
+}
+
+// resolveNow is resolve from memory, for those who wait for nothing.
+func (l *life) resolveNow(to Target) (Target, error) {
+	if !to.Node.IsZero() {
+		return to, nil
+	}
+	found := l.services.Lookup(to.Service)
+	if len(found) == 0 {
+		return to, fmt.Errorf("service %s: nobody that this node knows offers it: %w", to.Service, ErrNotFound)
 	}
 	return process.ToRef(found[0].Ref), nil
 }
 
 func (l *life) call(ctx context.Context, to Target, value any) (any, error) {
-	to, err := l.resolve(to)
+	to, err := l.resolve(ctx, to)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +117,7 @@ func (l *life) call(ctx context.Context, to Target, value any) (any, error) {
 }
 
 func (l *life) send(ctx context.Context, to Target, value any) error {
-	to, err := l.resolve(to)
+	to, err := l.resolve(ctx, to)
 	if err != nil {
 		return err
 	}
@@ -152,7 +125,7 @@ func (l *life) send(ctx context.Context, to Target, value any) error {
 }
 
 func (l *life) cast(to Target, value any) error {
-	to, err := l.resolve(to)
+	to, err := l.resolveNow(to)
 	if err != nil {
 		return err
 	}
@@ -160,7 +133,7 @@ func (l *life) cast(to Target, value any) error {
 }
 
 func (l *life) deliver(ctx context.Context, to Target, value any) error {
-	to, err := l.resolve(to)
+	to, err := l.resolve(ctx, to)
 	if err != nil {
 		return err
 	}

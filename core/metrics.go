@@ -30,6 +30,25 @@ func (s source) Members() map[string]int64 {
 	}
 }
 
+func (s source) Troubles() map[string]int64 {
+	return map[string]int64{"isolated": asNumber(s.isolated.Load()), "partitioned": asNumber(s.partitioned.Load())}
+}
+
+func asNumber(is bool) int64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+func (s source) Broadcasts() map[string]uint64 {
+	st := s.broadcast.Stats()
+	return map[string]uint64{
+		"sent": st.Broadcasts, "delivered": st.Delivered, "duplicate": st.Duplicates, "missed": st.Missed,
+		"deferred": st.Turned, "oversize": st.Oversize,
+	}
+}
+
 func (s source) Restarts() map[string]int64 {
 	out := map[string]int64{}
 	for _, h := range s.kernel.Health() {

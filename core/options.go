@@ -7,6 +7,7 @@ import (
 	"github.com/barrelp2p/barrel/core/observe"
 	"github.com/barrelp2p/barrel/interfaces/discovery"
 	"github.com/barrelp2p/barrel/interfaces/membership"
+	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/registry"
 	"github.com/barrelp2p/barrel/interfaces/transport"
@@ -29,6 +30,7 @@ type options struct {
 	meters  observe.Provider
 
 	noSocket bool
+	policy   func(service name.Service, owner name.Node) error
 
 	transport  *component[transport.Plugin, transport.Env]
 	discovery  []component[discovery.Plugin, discovery.Env]

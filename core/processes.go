@@ -88,7 +88,7 @@ func Monitor[A Address](ctx context.Context, n *Node, who A) (down <-chan Down, 
 	}
 	target, err := To(who)
 	if err == nil {
-		target, err = l.resolve(target)
+		target, err = l.resolve(ctx, target)
 	}
 	if err != nil {
 		return nil, nil, err

@@ -18,7 +18,7 @@ func (c control) Status() admin.Status {
 		Fingerprint: c.self.keys.Fingerprint(), Incarnation: c.self.incarnation,
 		Started: c.started, Ready: c.ready.Load(), Slots: c.slots(health),
 		Members: countMembers(c.membership.Members()), View: c.View(), Links: len(c.links.List()),
-		Warnings: c.warnings(health),
+		Isolated: c.isolated.Load(), Partitioned: c.partitioned.Load(), Warnings: c.warnings(health),
 	}
 	if len(addresses) > 0 {
 		s.Address = addresses[0]
@@ -40,7 +40,7 @@ func (l *life) health() map[string]kernel.PartHealth {
 func (l *life) slots(health map[string]kernel.PartHealth) admin.Slots {
 	slot := func(part, name string) admin.Slot {
 		h := health[part]
-		return admin.Slot{Plugin: name, Health: string(h.State), Detail: h.Detail}
+		return admin.Slot{Plugin: name, External: l.hosted(part) != nil, Health: string(h.State), Detail: h.Detail}
 	}
 	plain := func(part string) admin.Slot {
 		_, name := splitID(part)
@@ -63,7 +63,7 @@ func (l *life) warnings(health map[string]kernel.PartHealth) []string {
 	for _, part := range l.kernel.Order() {
 		h := health[part]
 		if h.State != plugin.Healthy {
-			out = append(out, fmt.Sprintf("%s: %s: %s", part, h.State, h.Detail))
+			out = append(out, fmt.Sprintf("%s: %s: %s%s", part, h.State, h.Detail, l.absence(part)))
 		}
 		if h.Restarts > 0 {
 			out = append(out, fmt.Sprintf("%s: restarted %s after a panic", part, times(h.Restarts)))
@@ -111,7 +111,7 @@ func (c control) Plugins() []admin.Plugin {
 	for _, e := range c.node.catalog.Entries() {
 		p := admin.Plugin{
 			Kind: string(e.Kind), Name: e.Name, Version: c.node.opts.version,
-			Contract: e.Contract, Health: "unused",
+			Contract: e.Contract, Health: unused,
 		}
 		part := e.ID()
 		if e.Kind == plugin.Trust && e.Name == c.trust.Mode() {
@@ -120,6 +120,7 @@ func (c control) Plugins() []admin.Plugin {
 		if h, used := health[part]; used {
 			p.Health, p.Restarts = string(h.State), h.Restarts
 		}
+		c.describeProcess(&p, part)
 		out = append(out, p)
 	}
 	return notNil(out)

@@ -20,10 +20,14 @@ type trustSlot struct {
 
 // Decide asks the plugin of the moment.
 func (s *trustSlot) Decide(ctx context.Context, claim trust.Claim) error {
+	return s.now().Decide(ctx, claim)
+}
+
+// now is the plugin of the moment.
+func (s *trustSlot) now() trust.Plugin {
 	s.mu.RLock()
-	current := s.current
-	s.mu.RUnlock()
-	return current.Decide(ctx, claim)
+	defer s.mu.RUnlock()
+	return s.current
 }
 
 // Vet asks the plugin of the moment about hearsay; one that has no word on it does not

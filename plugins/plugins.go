@@ -21,6 +21,7 @@ import (
 	membershipfull "github.com/barrelp2p/barrel/plugins/membership-full"
 	membershiphyparview "github.com/barrelp2p/barrel/plugins/membership-hyparview"
 	registrymemory "github.com/barrelp2p/barrel/plugins/registry-memory"
+	registryormap "github.com/barrelp2p/barrel/plugins/registry-ormap"
 	transportmemory "github.com/barrelp2p/barrel/plugins/transport-memory"
 	transportquic "github.com/barrelp2p/barrel/plugins/transport-quic"
 	truststrict "github.com/barrelp2p/barrel/plugins/trust-strict"
@@ -35,6 +36,6 @@ func All() catalog.Catalog {
 		Discovery:  []discovery.Factory{discoverystatic.Factory(), discoveryfile.Factory(), discoverydns.Factory()},
 		Trust:      []trust.Factory{trusttofu.Factory(), truststrict.Factory()},
 		Membership: []membership.Factory{membershiphyparview.Factory(), membershipfull.Factory()},
-		Registry:   []registry.Factory{registrymemory.Factory()},
+		Registry:   []registry.Factory{registryormap.Factory(), registrymemory.Factory()},
 	}
 }

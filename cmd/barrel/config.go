@@ -45,8 +45,8 @@ type problemDocument struct {
 
 func (a *app) configCheckCommand() *cobra.Command {
 	var src *config.Sources
-	cmd := a.leaf("check", "validate the configuration as run would", func(context.Context, []string) error {
-		cfg, err := a.deps.load(*src)
+	cmd := a.leaf("check", "validate the configuration as run would", func(ctx context.Context, _ []string) error {
+		cfg, err := a.load(ctx, *src)
 		if err == nil {
 			_, err = a.deps.newNode(cfg)
 			return a.checked(unusable(err))
@@ -56,6 +56,16 @@ func (a *app) configCheckCommand() *cobra.Command {
 	src = a.sourceFlags(cmd)
 	a.outputFlag(cmd)
 	return cmd
+}
+
+// load is the configuration of a node that is to run: what its plugins' processes say
+// of it counts too.
+func (a *app) load(ctx context.Context, src config.Sources) (*config.Config, error) {
+	cfg, err := a.deps.load(src)
+	if err == nil && a.deps.examine != nil {
+		err = unusable(a.deps.examine(ctx, cfg))
+	}
+	return cfg, err
 }
 
 func (a *app) checked(err error) error {

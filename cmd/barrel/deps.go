@@ -13,6 +13,7 @@ import (
 // deps is what the program needs of the kernel and of the list of plugins.
 type deps struct {
 	load    func(config.Sources) (*config.Config, error)
+	examine func(context.Context, *config.Config) error // what only the plugins' processes can say
 	slots   func() []config.Slot
 	newNode func(*config.Config, ...core.Option) (*core.Node, error)
 	doctor  func(context.Context, *config.Config, name.Node) []admin.Check
@@ -22,16 +23,29 @@ type deps struct {
 
 func realDeps() deps {
 	return deps{
-		load:  func(s config.Sources) (*config.Config, error) { return core.Load(s, plugins.All()) },
-		slots: func() []config.Slot { return core.Slots(plugins.All()) },
+		load:    func(s config.Sources) (*config.Config, error) { return core.Load(s, plugins.All()) },
+		slots:   func() []config.Slot { return core.Slots(plugins.All()) },
+		examine: examine,
 		newNode: func(cfg *config.Config, opts ...core.Option) (*core.Node, error) {
-			return core.New(cfg, plugins.All(), opts...)
+			cat, err := wholeCatalog(cfg)
+			if err != nil {
+				return nil, err
+			}
+			return core.New(cfg, cat, opts...)
 		},
 		doctor: func(ctx context.Context, cfg *config.Config, node name.Node) []admin.Check {
-			return core.Doctor(ctx, cfg, plugins.All(), node)
+			cat, err := wholeCatalog(cfg)
+			if err != nil {
+				return []admin.Check{{Check: "plugins", Outcome: "fail", Fact: err.Error(), Next: "correct the section plugins of the configuration"}}
+			}
+			return core.Doctor(ctx, cfg, cat, node)
 		},
 		rotate: func(ctx context.Context, cfg *config.Config) (admin.Rotation, error) {
-			backup, err := core.RotateCertificate(ctx, cfg, plugins.All())
+			cat, err := wholeCatalog(cfg)
+			if err != nil {
+				return admin.Rotation{}, err
+			}
+			backup, err := core.RotateCertificate(ctx, cfg, cat)
 			return admin.Rotation{What: "cert", Backup: backup}, err
 		},
 		plugins: builtIn,

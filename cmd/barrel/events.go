@@ -12,21 +12,22 @@ import (
 )
 
 func (a *app) eventsCommand() *cobra.Command {
-	var kinds []string
+	var watch admin.Watch
 	cmd := a.talks(a.leaf("events", "what happens, as it happens, until interrupted", func(ctx context.Context, _ []string) error {
 		client, err := a.client()
 		if err != nil {
 			return err
 		}
 		started := func() { a.note("watching; interrupt to end") }
-		err = client.Events(ctx, kinds, started, func(e admin.Event) error { return a.showLine(e, eventLine(e)) })
+		err = client.Events(ctx, watch, started, func(e admin.Event) error { return a.showLine(e, eventLine(e)) })
 		if errors.Is(err, context.Canceled) {
 			return nil
 		}
 		return err
 	}))
 	known := admin.EventKinds()
-	cmd.Flags().StringSliceVar(&kinds, "kinds", nil, "only these kinds: "+strings.Join(known, ","))
+	cmd.Flags().StringSliceVar(&watch.Kinds, "kinds", nil, "only these kinds: "+strings.Join(known, ","))
+	cmd.Flags().BoolVar(&watch.Initial, "initial", false, "begin with what is the case already, so that nothing is missed")
 	_ = cmd.RegisterFlagCompletionFunc("kinds", cobra.FixedCompletions(known, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

@@ -82,7 +82,7 @@ func (stillNode) Plugins() []admin.Plugin {
 	}
 }
 
-func (stillNode) Events(_ context.Context, _ []string, started func() error, emit func(admin.Event) error) error {
+func (stillNode) Events(_ context.Context, _ admin.Watch, started func() error, emit func(admin.Event) error) error {
 	if err := started(); err != nil {
 		return err
 	}

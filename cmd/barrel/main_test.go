@@ -9,5 +9,5 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Bool("update", false, "write the golden files and the expectations of scripts")
-	testscript.Main(m, map[string]func(){"barrel": main})
+	testscript.Main(m, map[string]func(){"barrel": main, "broken": beBroken})
 }

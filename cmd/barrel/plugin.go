@@ -16,7 +16,8 @@ func (a *app) pluginCommand() *cobra.Command {
 		}
 		return a.show(plugins, pluginRows(plugins))
 	}))
-	return noun("plugin", "the plugins of the node", list)
+	return noun("plugin", "the plugins of the node", list, a.pluginServeCommand(), a.pluginTestCommand(),
+		a.pluginNewCommand(), a.pluginPinCommand())
 }
 
 // plugins asks the node; without one the answer is what is built in, none of it in use.

@@ -46,7 +46,7 @@ SIGINT leave the cluster and stop (another one, half a second later, stops at on
 }
 
 func (a *app) runNode(src config.Sources) error {
-	cfg, err := a.deps.load(src)
+	cfg, err := a.load(context.Background(), src)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (a *app) runNode(src config.Sources) error {
 	}
 	node, err := a.deps.newNode(cfg, append(metrics.options(),
 		core.WithLogger(log), core.WithVersion(buildVersion().Version),
-		core.WithReload(func() (*config.Config, error) { return a.deps.load(src) }))...)
+		core.WithReload(func() (*config.Config, error) { return a.load(context.Background(), src) }))...)
 	if err != nil {
 		return unusable(err)
 	}

@@ -30,11 +30,12 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":    exits,
-			"hangup":   hangup,
-			"mode":     mode,
-			"released": released,
-			"size":     fileSize,
+			"endplugin": endPlugin,
+			"exits":     exits,
+			"hangup":    hangup,
+			"mode":      mode,
+			"released":  released,
+			"size":      fileSize,
 		},
 	})
 }

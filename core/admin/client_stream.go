@@ -14,12 +14,15 @@ import (
 const maxLine = maxPayloadBody + maxBody
 
 // Events calls started when no event can be missed any more, and then emit for each
-// event of the kinds named (all when empty) until ctx ends, which is its only good
-// end: the error is then that of ctx. An error of emit ends the stream and is returned.
-func (c *Client) Events(ctx context.Context, kinds []string, started func(), emit func(Event) error) error {
+// event until ctx ends, which is its only good end: the error is then that of ctx. An
+// error of emit ends the stream and is returned.
+func (c *Client) Events(ctx context.Context, watch Watch, started func(), emit func(Event) error) error {
 	query := url.Values{}
-	if len(kinds) > 0 {
-		query.Set("kinds", strings.Join(kinds, ","))
+	if len(watch.Kinds) > 0 {
+		query.Set("kinds", strings.Join(watch.Kinds, ","))
+	}
+	if watch.Initial {
+		query.Set("initial", "true")
 	}
 	response, err := c.open(ctx, http.MethodGet, "/v1/events", query, typeLines, nil)
 	if err != nil {

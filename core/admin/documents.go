@@ -38,6 +38,8 @@ type Status struct {
 	View        View         `json:"view"`
 	Links       int          `json:"links"`
 	Services    int          `json:"services"`
+	Isolated    bool         `json:"isolated"`    // no neighbours are left
+	Partitioned bool         `json:"partitioned"` // many members went at once
 	Warnings    []string     `json:"warnings"`
 }
 
@@ -168,6 +170,14 @@ type Event struct {
 	Name   string            `json:"name"`
 	Reason string            `json:"reason"`
 	Extra  map[string]string `json:"-"`
+}
+
+// Watch says which events a reader wants.
+type Watch struct {
+	Kinds []string // all when empty
+	// Initial begins with what is the case already, as events with Extra["initial"] =
+	// "true". What changes at that very moment may be told twice, and is never missed.
+	Initial bool
 }
 
 // EventKinds lists the kinds of events there are.

@@ -72,14 +72,19 @@ func (f *fakeNode) Lookup(service name.Service) []Instance {
 	return nil
 }
 
-func (f *fakeNode) Events(ctx context.Context, kinds []string, started func() error, emit func(Event) error) error {
+func (f *fakeNode) Events(ctx context.Context, watch Watch, started func() error, emit func(Event) error) error {
 	if err := started(); err != nil {
 		return err
+	}
+	if watch.Initial {
+		if err := emit(Event{Kind: "member", Type: "up", Extra: map[string]string{"initial": "true"}}); err != nil {
+			return err
+		}
 	}
 	for {
 		select {
 		case e := <-f.events:
-			if len(kinds) > 0 && !slices.Contains(kinds, e.Kind) {
+			if len(watch.Kinds) > 0 && !slices.Contains(watch.Kinds, e.Kind) {
 				continue
 			}
 			if err := emit(e); err != nil {

@@ -117,7 +117,7 @@ func FuzzRequestBodies(f *testing.F) {
 
 func FuzzQuery(f *testing.F) {
 	for _, seed := range []string{
-		"node=b@h&explain=true", "name=x&retries=3", "timeout=5s", "kinds=peer,member", "%zz", "a;b", "node=&name=/",
+		"node=b@h&explain=true", "name=x&retries=3", "timeout=5s", "kinds=peer,member&initial=true", "%zz", "a;b", "node=&name=/",
 	} {
 		f.Add(seed)
 	}

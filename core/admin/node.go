@@ -25,10 +25,10 @@ type Reader interface {
 	Services(prefix string) []Service
 	Lookup(service name.Service) []Instance
 	Plugins() []Plugin
-	// Events streams events of the kinds named (all when empty) until ctx ends. started
-	// is called once, when no event can be missed any more; emit after it, from one
-	// goroutine. An error of either ends the stream and is returned.
-	Events(ctx context.Context, kinds []string, started func() error, emit func(Event) error) error
+	// Events streams events until ctx ends. started is called once, when no event can be
+	// missed any more; emit after it, from one goroutine. An error of either ends the
+	// stream and is returned.
+	Events(ctx context.Context, watch Watch, started func() error, emit func(Event) error) error
 }
 
 // Actor does things with other nodes.

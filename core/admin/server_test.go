@@ -176,7 +176,7 @@ func TestSocketPathLength(t *testing.T) {
 func TestStopEndsWhatIsOpen(t *testing.T) {
 	node, server, client := startServer(t, quiet())
 	ended := make(chan error, 3)
-	go func() { ended <- client.Events(within(t), nil, func() {}, func(Event) error { return nil }) }()
+	go func() { ended <- client.Events(within(t), Watch{}, func() {}, func(Event) error { return nil }) }()
 	go func() {
 		_, err := client.Ping(within(t), nodeNamed("silent"))
 		ended <- err

@@ -67,6 +67,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	q := newQuery(r)
 	kinds := q.words("kinds")
 	q.checkKinds(kinds)
+	initial := q.flag("initial")
 	if err := q.done(); err != nil {
 		writeError(w, err)
 		return
@@ -78,7 +79,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	out := newStream(w, frame)
 	defer out.cutWith(r.Context())()
 	started := func() error { return out.start(contentType) }
-	err := s.node.Events(r.Context(), kinds, started, func(e Event) error { return out.write(e.Kind, e) })
+	err := s.node.Events(r.Context(), Watch{Kinds: kinds, Initial: initial}, started, func(e Event) error { return out.write(e.Kind, e) })
 	switch {
 	case err == nil || r.Context().Err() != nil:
 	case out.started:

@@ -79,7 +79,7 @@ func TestEventsAreFilteredAndEndByTheirReader(t *testing.T) {
 	got := make(chan Event, 1)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- client.Events(within(t), []string{"service"}, func() {}, func(e Event) error {
+		ended <- client.Events(within(t), Watch{Kinds: []string{"service"}}, func() {}, func(e Event) error {
 			got <- e
 			return enough
 		})
@@ -92,8 +92,22 @@ func TestEventsAreFilteredAndEndByTheirReader(t *testing.T) {
 	if err := <-ended; !errors.Is(err, enough) {
 		t.Errorf("got %v", err)
 	}
-	if err := client.Events(within(t), []string{"weather"}, nil, nil); asError(err).Kind != KindUsage {
+	if err := client.Events(within(t), Watch{Kinds: []string{"weather"}}, nil, nil); asError(err).Kind != KindUsage {
 		t.Errorf("unknown kind: %v", err)
+	}
+}
+
+func TestEventsBeginWithWhatIsTheCase(t *testing.T) {
+	_, _, client := startServer(t, quiet())
+	enough := errors.New("enough")
+	err := client.Events(within(t), Watch{Initial: true}, func() {}, func(e Event) error {
+		if e.Kind != "member" || e.Extra["initial"] != "true" {
+			t.Errorf("got %+v", e)
+		}
+		return enough
+	})
+	if !errors.Is(err, enough) {
+		t.Errorf("got %v", err)
 	}
 }
 

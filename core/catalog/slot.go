@@ -75,7 +75,7 @@ func Slots() []Slot {
 		},
 		{
 			Kind: plugin.Registry, Question: "who offers which service?",
-			Cardinality: One, Defaults: []string{"memory"},
+			Cardinality: One, Defaults: []string{"ormap"},
 			Absence: Absence{Policy: Stale, Works: "lookups answer from memory and say that they are stale",
 				Stops: "services are neither registered nor unregistered"},
 		},

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -56,8 +58,6 @@ func TestChecksAcrossKeys(t *testing.T) {
 			`node.yaml:1:11: plugins.discovery/dns: "discovery/dns" is built in; give yours another name; settings of the built-in one stand under discovery.dns`},
 		{"external called use", "plugins: {trust/use: {command: /x, insecure_unpinned: true}}",
 			`node.yaml:1:11: plugins.trust/use: "use" cannot be the name of a plugin; use lower-case letters, digits and '-'`},
-		{"external in use", "plugins: {discovery/consul: {command: /x, insecure_unpinned: true}}\ndiscovery: {use: [static, consul]}",
-			`node.yaml:2:27: discovery.use[1]: "consul" is a plugin in a process of its own, and this version cannot run those yet; name a built-in plugin`},
 		{"misspelt external", "plugins: {discovery/consul: {command: /x, insecure_unpinned: true}}\ndiscovery: {use: [consl]}",
 			`node.yaml:2:19: discovery.use[0]: unknown plugin "consl"; did you mean "consul"? there are static, file, dns, consul`},
 		{"settings of a plugin nobody has", "discovery: {consul: {url: x}}",
@@ -76,8 +76,8 @@ func TestChecksAcrossKeys(t *testing.T) {
 func TestSettingsOfAnExternalPluginAreKeptRaw(t *testing.T) {
 	c := mustLoad(t, Sources{}, "node.yaml",
 		"plugins: {discovery/consul: {command: /x, sha256: ["+sum+"]}}\ndiscovery: {consul: {url: 'http://x', token: t0ps3cret}}")
-	raw, ok := c.Settings(plugin.Discovery, "consul").(map[string]any)
-	if !ok || raw["url"] != "http://x" {
+	raw, ok := c.Settings(plugin.Discovery, "consul").(*plugin.Section)
+	if !ok || (*raw)["url"] != "http://x" {
 		t.Errorf("settings %#v", c.Settings(plugin.Discovery, "consul"))
 	}
 	if e := c.Plugins["discovery/consul"]; e.Timeout.Seconds() != 5 {
@@ -87,6 +87,33 @@ func TestSettingsOfAnExternalPluginAreKeptRaw(t *testing.T) {
 		if strings.Contains(row.Value, "t0ps3cret") {
 			t.Errorf("%s shows a secret", row.Key)
 		}
+	}
+}
+
+func TestAnExternalPluginFillsASlot(t *testing.T) {
+	c := mustLoad(t, Sources{
+		Environ: []string{"BARREL_DISCOVERY__CONSUL__RETRIES=3", "BARREL_DISCOVERY__CONSUL__TAGS=[a, b]", "BARREL_DISCOVERY__CONSUL__WAIT=5s"},
+	}, "node.yaml", "plugins: {discovery/consul: {command: /x, insecure_unpinned: true}}\ndiscovery: {use: [static, consul]}")
+	if use := c.Use(plugin.Discovery); len(use) != 2 || use[1] != "consul" {
+		t.Errorf("use %v", use)
+	}
+	section, _ := c.Settings(plugin.Discovery, "consul").(*plugin.Section)
+	want := `{"retries":3,"tags":["a","b"],"wait":"5s"}`
+	if got, err := json.Marshal(section); err != nil || string(got) != want {
+		t.Errorf("settings %s, %v, want %s", got, err, want)
+	}
+}
+
+func TestProblemsOfAnExternalPluginHaveTheirPlace(t *testing.T) {
+	c := mustLoad(t, Sources{}, "node.yaml",
+		"plugins: {discovery/consul: {command: /x, insecure_unpinned: true}}\ndiscovery:\n  use: [consul]\n  consul:\n    utl: x\n")
+	err := c.Locate(plugin.Discovery, "consul", []plugin.Problem{{Text: `unknown key "utl"`, Hint: `did you mean "url"?`}, {Path: "utl", Text: "odd"}})
+	want := "node.yaml:4:3: discovery.consul: unknown key \"utl\"; did you mean \"url\"?\nnode.yaml:5:5: discovery.consul.utl: odd"
+	if got := fmt.Sprint(err); got != want && got != strings.Replace(want, "4:3", "5:5", 1) {
+		t.Errorf("got %s", got)
+	}
+	if err := c.Locate(plugin.Discovery, "consul", nil); err != nil {
+		t.Errorf("without problems: %v", err)
 	}
 }
 

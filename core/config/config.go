@@ -31,7 +31,7 @@ type Config struct {
 type part struct {
 	kind     plugin.Kind
 	name     string
-	settings any // what Plugin.Settings returned, or map[string]any of an external plugin
+	settings any // what Plugin.Settings returned, or *plugin.Section of an external plugin
 }
 
 // Node is the section `node`.
@@ -138,7 +138,7 @@ func (c *Config) Socket() string {
 func (c *Config) Use(kind plugin.Kind) []string { return c.use[kind] }
 
 // Settings is the decoded section of a plugin, the pointer that its Settings function
-// returned; a map[string]any of a plugin in a process of its own; nil if the plugin is
+// returned; a *plugin.Section of a plugin in a process of its own; nil if the plugin is
 // neither in use nor written down.
 func (c *Config) Settings(kind plugin.Kind, name string) any {
 	for _, p := range c.parts {

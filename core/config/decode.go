@@ -123,8 +123,7 @@ func (d *decoder) part(s Slot, name string, in any) {
 		d.take(path, settings.Decoder{Flow: readFlow}.Decode(in, into))
 		d.config.parts = append(d.config.parts, part{s.Kind, name, into})
 	case d.external(s, name):
-		raw, _ := in.(map[string]any)
-		d.config.parts = append(d.config.parts, part{s.Kind, name, raw})
+		d.config.parts = append(d.config.parts, part{s.Kind, name, d.section(path, in)})
 	default:
 		d.take(s.section(), []plugin.Problem{settings.Unknown("", name, s.field().Names())})
 	}
@@ -134,4 +133,41 @@ func (d *decoder) part(s Slot, name string, in any) {
 func (d *decoder) external(s Slot, name string) bool {
 	_, ok := d.config.Plugins[s.section()+"/"+name]
 	return ok
+}
+
+// section is what a plugin in a process of its own will decode itself. A value out of a
+// variable or a flag, whose type only the plugin knows, is read as YAML reads it.
+func (d *decoder) section(path string, in any) *plugin.Section {
+	raw, ok := in.(map[string]any)
+	if !ok && in != nil {
+		d.report(path, "is no section", "write the settings of the plugin below it, as key: value")
+	}
+	section := make(plugin.Section, len(raw))
+	for key, value := range raw {
+		section[key] = typed(value)
+	}
+	return &section
+}
+
+func typed(in any) any {
+	switch v := in.(type) {
+	case settings.Text:
+		if read, err := readFlow(string(v)); err == nil {
+			return read
+		}
+		return string(v)
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for key, value := range v {
+			out[key] = typed(value)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, value := range v {
+			out[i] = typed(value)
+		}
+		return out
+	}
+	return in
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/settings"
 )
 
@@ -117,7 +118,11 @@ func (c *Config) useValue(s Slot) any {
 
 // external describes the section of a plugin whose settings only its process knows:
 // any of them could be a secret.
-func external(raw any) settings.Field {
+func external(in any) settings.Field {
+	raw := map[string]any{}
+	if section, ok := in.(*plugin.Section); ok {
+		raw = *section
+	}
 	item := settings.Field{Kind: settings.KindText, Secret: true}
 	return settings.Field{Kind: settings.KindMap, Item: &item, Secret: true, Value: raw}
 }

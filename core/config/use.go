@@ -27,19 +27,11 @@ func (d *decoder) checkUse(s Slot, use []string) {
 		switch {
 		case slices.Index(use, name) < i:
 			d.report(at, fmt.Sprintf("%q is named twice", name), "name it once")
-		case builtin:
-		case d.external(s, name):
-			d.refuseExternal(at, name)
+		case builtin, d.external(s, name):
 		default:
 			d.report(at, fmt.Sprintf("unknown plugin %q", name), d.pluginHint(s, name))
 		}
 	}
-}
-
-// refuseExternal says that this version starts no processes. Once it does, this
-// function and its one call go.
-func (d *decoder) refuseExternal(at, name string) {
-	d.report(at, fmt.Sprintf("%q is a plugin in a process of its own, and this version cannot run those yet", name), "name a built-in plugin")
 }
 
 // pluginHint is the nearest name and all that there are.

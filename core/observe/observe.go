@@ -15,6 +15,8 @@
 //	barrel.links                 links open now
 //	barrel.links.opened          links that came up
 //	barrel.members               members by state
+//	barrel.troubles              1 while the node is isolated or partitioned, by trouble
+//	barrel.broadcasts            messages to everybody, by what became of them here
 //	barrel.services              visible registrations
 //	barrel.parts.restarts        restarts after a panic, by part
 //	barrel.dead_letters          messages that could not be delivered, by reason
@@ -42,6 +44,8 @@ type Source interface {
 	Links() int64
 	Services() int64
 	Members() map[string]int64      // by state
+	Troubles() map[string]int64     // 0 or 1, by trouble
+	Broadcasts() map[string]uint64  // by outcome
 	Restarts() map[string]int64     // by part
 	DeadLetters() map[string]uint64 // by reason
 }
@@ -128,16 +132,20 @@ func (b *builder) total(name, help string) metric.Int64ObservableCounter {
 func (b *builder) observe() metric.Registration {
 	links, services := b.gauge("barrel.links", "links open now"), b.gauge("barrel.services", "visible registrations")
 	members := b.gauge("barrel.members", "members by state")
+	troubles := b.gauge("barrel.troubles", "1 while the node is isolated or partitioned, by trouble")
+	broadcasts := b.total("barrel.broadcasts", "messages to everybody, by what became of them here")
 	restarts := b.total("barrel.parts.restarts", "restarts after a panic, by part")
 	dead := b.total("barrel.dead_letters", "messages that could not be delivered, by reason")
 	registration, err := b.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		o.ObserveInt64(links, b.source.Links())
 		o.ObserveInt64(services, b.source.Services())
 		each(o, members, "state", b.source.Members())
+		each(o, troubles, "trouble", b.source.Troubles())
+		each(o, broadcasts, "outcome", b.source.Broadcasts())
 		each(o, restarts, "part", b.source.Restarts())
 		each(o, dead, "reason", b.source.DeadLetters())
 		return nil
-	}, links, services, members, restarts, dead)
+	}, links, services, members, troubles, broadcasts, restarts, dead)
 	b.note(err)
 	return registration
 }

@@ -30,7 +30,7 @@ type round struct {
 
 // scenarios lists all there are.
 func scenarios() []scenario {
-	return slices.Concat(hyparviewScenarios(), healingScenarios(), broadcastScenarios(), livenessScenarios())
+	return slices.Concat(hyparviewScenarios(), healingScenarios(), broadcastScenarios(), livenessScenarios(), registryScenarios())
 }
 
 const longSeeds = 50

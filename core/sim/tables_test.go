@@ -16,7 +16,7 @@ type section struct {
 }
 
 func sections() []section {
-	return []section{{"hpv", hyparviewTables}, {"plm", plumtreeTables}, {"fd", livenessTables}}
+	return []section{{"hpv", hyparviewTables}, {"plm", plumtreeTables}, {"fd", livenessTables}, {"reg", registryTables}}
 }
 
 // TestTables writes the sections into the file that TABLES names, of NODES nodes and

@@ -19,6 +19,7 @@ type ward struct {
 	*sim.World[word]
 	rng    *rand.Rand
 	events []sighting
+	keeper *keeper // of the registry; nil: there is none
 }
 
 // sighting is an event of liveness at a node.
@@ -31,11 +32,20 @@ type sighting struct {
 // admit makes a ward and lets it come to rest. The clocks of the nodes are off by skew,
 // if that is not nil.
 func admit(r round, skew func(overlay.Peer) overlay.Time) *ward {
+	w := &ward{rng: rand.New(rand.NewPCG(r.seed, 0xf))}
+	w.admit(r, skew, func(*sim.Config[word]) {})
+	return w
+}
+
+func (w *ward) admit(r round, skew func(overlay.Peer) overlay.Time, change func(*sim.Config[word])) {
 	nodes, seed := r.nodes, r.seed
-	w := &ward{rng: rand.New(rand.NewPCG(seed, 0xf))}
 	known := make([]liveness.Entry, nodes)
+	proofs := make([]*liveness.Proof, nodes+2)
+	for i := range proofs {
+		proofs[i] = lifeProof()
+	}
 	for i := range known {
-		known[i] = liveness.Entry{Peer: overlay.Peer(i + 1), State: liveness.Alive, Inc: 1, Proof: lifeProof()}
+		known[i] = liveness.Entry{Peer: overlay.Peer(i + 1), State: liveness.Alive, Inc: 1, Proof: proofs[i+1]}
 	}
 	cfg := sim.Config[word]{
 		Seed: seed, Nodes: nodes, Idle: 3 * time.Second, Dial: 2 * time.Second, Latency: sim.Pairwise(hop, 20*hop),
@@ -44,17 +54,21 @@ func admit(r round, skew func(overlay.Peer) overlay.Time) *ward {
 			n := &whole{hv: hyparview.New(b.Self, b.Inc, hyparview.Default(), b.RNG), pt: plumtree.New(plumtree.Defaults(), uint64(b.Self), b.Inc)}
 			lv := liveness.Defaults()
 			mine := known
-			if b.Inc > 1 {
+			if b.Inc > 1 || int(b.Self) > nodes {
 				mine = nil
 			}
 			n.lv = liveness.New(lv, b.Self, b.Inc, b.Now, b.RNG, mine)
-			n.lv.Prove(known[b.Self-1].Proof)
+			n.lv.Prove(proofs[b.Self])
+			if w.keeper != nil {
+				n.rg = w.keeper.hire(b, mine)
+			}
 			return n
 		},
 	}
 	if nodes <= 60 {
 		cfg.Check, cfg.Codec = true, codec
 	}
+	change(&cfg)
 	w.World = sim.New(cfg)
 	for p := overlay.Peer(1); int(p) <= nodes; p++ {
 		if skew != nil {
@@ -70,7 +84,6 @@ func admit(r round, skew func(overlay.Peer) overlay.Time) *ward {
 	}
 	w.RunFor(20 * time.Second)
 	w.events = nil
-	return w
 }
 
 // contacts are a few nodes that run.

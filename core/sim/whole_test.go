@@ -10,14 +10,16 @@ import (
 	"github.com/barrelp2p/barrel/core/machine/liveness"
 	"github.com/barrelp2p/barrel/core/machine/overlay"
 	"github.com/barrelp2p/barrel/core/machine/plumtree"
+	"github.com/barrelp2p/barrel/core/machine/replica"
 	"github.com/barrelp2p/barrel/core/sim"
 )
 
-// word is what whole nodes send each other: exactly one of the three.
+// word is what whole nodes send each other: exactly one of the four.
 type word struct {
 	hv *hyparview.Message
 	pt *plumtree.Message
 	lv *liveness.Message
+	rg []byte
 }
 
 func (w word) Size() int {
@@ -26,6 +28,8 @@ func (w word) Size() int {
 		return w.hv.Size()
 	case w.pt != nil:
 		return w.pt.Size()
+	case w.rg != nil:
+		return len(w.rg)
 	}
 	return w.lv.Size()
 }
@@ -38,6 +42,8 @@ func (w word) Digest() uint64 {
 		m := w.pt
 		h := sim.Mix(uint64(m.Kind)<<32|uint64(m.Version), uint64(m.Round)<<32|uint64(len(m.List)))
 		return sim.Mix(sim.Mix(h, m.ID.Origin), m.ID.Seq)
+	case w.rg != nil:
+		return sim.Mix(uint64(len(w.rg)), uint64(w.rg[len(w.rg)/2]))
 	}
 	m := w.lv
 	h := sim.Mix(uint64(m.Kind), uint64(m.Peer)<<32|uint64(m.Nonce))
@@ -45,11 +51,12 @@ func (w word) Digest() uint64 {
 }
 
 // whole is a node as production puts it together: who are my neighbours, how does a
-// message reach everybody, who is alive. The last is optional.
+// message reach everybody, who is alive, who offers what. The last two are optional.
 type whole struct {
 	hv *hyparview.Machine
 	pt *plumtree.Machine
 	lv *liveness.Machine
+	rg *clerk
 
 	hvIn  overlay.Input[hyparview.Message]
 	ptIn  overlay.Input[plumtree.Message]
@@ -98,6 +105,8 @@ func (n *whole) message(in *overlay.Input[word]) {
 		n.member(overlay.Input[hyparview.Message]{Kind: in.Kind, Peer: in.Peer, Inc: in.Inc, Msg: *in.Msg.hv})
 	case in.Msg.pt != nil:
 		n.broadcast(overlay.Input[plumtree.Message]{Kind: in.Kind, Peer: in.Peer, Inc: in.Inc, Msg: *in.Msg.pt})
+	case in.Msg.rg != nil:
+		n.keep(replica.Input{Kind: replica.Frame, Node: n.rg.book.name(in.Peer), Data: in.Msg.rg})
 	case n.lv != nil:
 		n.life(overlay.Input[liveness.Message]{Kind: in.Kind, Peer: in.Peer, Inc: in.Inc, Msg: verified(*in.Msg.lv)})
 	}
@@ -112,11 +121,16 @@ func (n *whole) timer(t overlay.Timer) {
 	case overlay.Liveness:
 		n.life(overlay.Input[liveness.Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: liveness.OpTree, Peers: n.pt.Eager()}})
 		n.life(overlay.Input[liveness.Message]{Kind: overlay.InTimer, Timer: t})
+	case overlay.Custom:
+		n.keep(replica.Input{Kind: replica.Tick})
 	}
 }
 
 func (n *whole) command(c overlay.Command) {
 	switch c.Op {
+	case opWrite:
+		n.write(c)
+		return
 	case overlay.OpBroadcast, overlay.OpSlow, overlay.OpFast:
 		n.broadcast(overlay.Input[plumtree.Message]{Kind: overlay.InCommand, Cmd: c})
 		return
@@ -140,8 +154,10 @@ func (n *whole) member(in overlay.Input[hyparview.Message]) {
 		switch e.Kind {
 		case overlay.PeerUp:
 			n.broadcast(overlay.Input[plumtree.Message]{Kind: overlay.InLinkUp, Peer: e.Peer})
+			n.near(replica.PeerUp, e.Peer)
 		case overlay.PeerDown:
 			n.broadcast(overlay.Input[plumtree.Message]{Kind: overlay.InLinkDown, Peer: e.Peer})
+			n.near(replica.PeerDown, e.Peer)
 		}
 	}
 }
@@ -153,6 +169,7 @@ func (n *whole) broadcast(in overlay.Input[plumtree.Message]) {
 	n.pt.Step(n.now, &n.ptIn, &n.ptOut)
 	for i := from; i < len(n.ptOut.Events); i++ {
 		e := n.ptOut.Events[i]
+		n.hearsay(&e)
 		if e.Key != gossipOfLife || e.Kind != overlay.Deliver || e.Peer == overlay.Nobody {
 			continue
 		}
@@ -183,6 +200,7 @@ func (n *whole) life(in overlay.Input[liveness.Message]) {
 	}
 	n.lvOut.Sends = kept
 	for _, e := range n.lvOut.Events[events:] {
+		n.fate(&e)
 		if e.Kind == overlay.MemberDown {
 			n.member(overlay.Input[hyparview.Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: overlay.OpDown, Peer: e.Peer}})
 		}

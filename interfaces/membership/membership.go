@@ -200,8 +200,8 @@ type Network interface {
 	// Self is where this node can be dialed now, best first.
 	Self() []name.Address
 	// Connect makes sure that there is a link to node. It blocks until the link is
-	// up, ctx ends or dialing failed. known are endpoints to try when discovery does
-	// not know the node.
+	// up, ctx ends or dialing failed. known are endpoints to try before discovery is
+	// asked.
 	Connect(ctx context.Context, node name.Node, known []name.Address) error
 	// Send queues a frame on the link to node and never blocks: ErrNoLink, ErrBusy.
 	Send(node name.Node, frame []byte) error

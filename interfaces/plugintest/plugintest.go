@@ -71,7 +71,11 @@ func broken[H any](t *testing.T, h H, checks []check[H]) []string {
 // Record runs f against a recorder and returns what it complained about.
 func Record(t *testing.T, f func(T)) []string {
 	t.Helper()
-	r := &recorder{t: t}
+	return record(t, f)
+}
+
+func record(w ward, f func(T)) []string {
+	r := &recorder{ward: w}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -82,8 +86,16 @@ func Record(t *testing.T, f func(T)) []string {
 	return r.said
 }
 
+// ward is what a recorder takes from where it runs.
+type ward interface {
+	Logf(format string, args ...any)
+	TempDir() string
+	Context() context.Context
+}
+
 type recorder struct {
-	t     *testing.T
+	ward
+
 	mu    sync.Mutex
 	said  []string
 	after []func()
@@ -101,12 +113,6 @@ func (r *recorder) Fatalf(format string, args ...any) {
 	r.Errorf(format, args...)
 	runtime.Goexit()
 }
-
-func (r *recorder) Logf(format string, args ...any) { r.t.Logf(format, args...) }
-
-func (r *recorder) TempDir() string { return r.t.TempDir() }
-
-func (r *recorder) Context() context.Context { return r.t.Context() }
 
 func (r *recorder) Cleanup(f func()) {
 	r.mu.Lock()

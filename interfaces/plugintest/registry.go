@@ -18,14 +18,24 @@ import (
 type RegistryHarness struct {
 	// New makes a plugin that is not started, with room for 1,000 entries or more.
 	New func(t T, env registry.Env) registry.Plugin
+	// Replicates: what one node registers is to be seen on the others, within Patience
+	// also where broadcasts were lost.
+	Replicates bool
+	patience   time.Duration // how long to wait; 0: Patience
 }
 
 // Registry checks that a registry keeps the promises of the contract on one node: what
 // was put is found and in order, only the owner writes, what is refused leaves no trace,
-// readers never see a change half made, and events tell each change once, in order.
+// readers never see a change half made, and events tell each change once, in order. Of
+// one that replicates it checks several nodes as well: they come to the same picture
+// whatever is lost, the dead are hidden and nobody else, nothing is resurrected, and
+// nobody speaks for another.
 func Registry(t *testing.T, h RegistryHarness) {
 	t.Helper()
 	runAll(t, h, registryChecks())
+	if h.Replicates {
+		runAll(t, h, registryClusterChecks())
+	}
 }
 
 func registryChecks() []check[RegistryHarness] {
@@ -61,7 +71,7 @@ func newRegistryBench(t T, h RegistryHarness) *registryBench {
 	t.Helper()
 	b := &registryBench{T: t, env: Env(t, "self@127.0.0.1")}
 	b.env.Incarnation = 7
-	b.plugin = h.New(t, registry.Env{Env: b.env, Emit: b.emit})
+	b.plugin = h.New(t, registry.Env{Env: b.env, Network: lonely{}, Signer: newSigner(b.env.Node), Emit: b.emit})
 	if err := b.plugin.Start(t.Context()); err != nil {
 		t.Fatalf("Start: %v", err)
 	}
@@ -131,7 +141,7 @@ func (b *registryBench) expectTold(want ...string) {
 
 func registryLifecycle(t T, h RegistryHarness) {
 	lifecycle(t, func(t T) plugin.Part {
-		return h.New(t, registry.Env{Env: Env(t, "self@127.0.0.1"), Emit: func(registry.Event) {}})
+		return h.New(t, registry.Env{Env: Env(t, "self@127.0.0.1"), Network: lonely{}, Signer: newSigner(name.MustNode("self@127.0.0.1")), Emit: func(registry.Event) {}})
 	})
 }
 
@@ -198,12 +208,12 @@ func registryRemove(t T, h RegistryHarness) {
 	one, two := b.entry("svc", 1), b.entry("svc", 2)
 	b.put(one)
 	b.put(two)
-	if err := b.plugin.Remove(t.Context(), one.Service, one.Ref); err != nil {
+	if err := b.plugin.Remove(t.Context(), one.Service, one.Ref, ""); err != nil {
 		t.Fatalf("Remove: %v", err)
 	}
 	b.expectIDs("svc", 2)
 	for _, e := range []registry.Entry{one, b.entry("other", 2)} {
-		if err := b.plugin.Remove(t.Context(), e.Service, e.Ref); !errors.Is(err, registry.ErrNotFound) {
+		if err := b.plugin.Remove(t.Context(), e.Service, e.Ref, ""); !errors.Is(err, registry.ErrNotFound) {
 			t.Errorf("Remove of what is not there: %v; want ErrNotFound", err)
 		}
 	}
@@ -223,7 +233,7 @@ func registryOwner(t T, h RegistryHarness) {
 		if err := b.plugin.Put(t.Context(), e); !errors.Is(err, registry.ErrNotOwner) {
 			t.Errorf("Put of %q: %v; want ErrNotOwner", e.Ref, err)
 		}
-		if err := b.plugin.Remove(t.Context(), e.Service, e.Ref); !errors.Is(err, registry.ErrNotOwner) {
+		if err := b.plugin.Remove(t.Context(), e.Service, e.Ref, ""); !errors.Is(err, registry.ErrNotOwner) {
 			t.Errorf("Remove of %q: %v; want ErrNotOwner", e.Ref, err)
 		}
 	}

@@ -117,7 +117,7 @@ func (l *ledger) index(service name.Service, ref name.Ref) int {
 	return slices.IndexFunc(l.entries, func(e registry.Entry) bool { return e.Service == service && e.Ref == ref })
 }
 
-func (l *ledger) Remove(ctx context.Context, service name.Service, ref name.Ref) error {
+func (l *ledger) Remove(ctx context.Context, service name.Service, ref name.Ref, reason string) error {
 	if err := l.refuse(ctx, ref, nil); err != nil {
 		return err
 	}
@@ -176,8 +176,8 @@ func (l *ledger) List(prefix string) []registry.Count {
 	return list
 }
 
-func (l *ledger) Observe(e membership.Event) {
-	if l.flaws.obeysMembers && e.Type == membership.MemberDown {
+func (l *ledger) Input(in registry.Input) {
+	if l.flaws.obeysMembers && in.Event.Type == membership.MemberDown {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.entries = nil

@@ -23,7 +23,7 @@ func registryStable(t T, h RegistryHarness) {
 	b.put(b.entry("svc", 2, "k", "changed"))
 	b.put(b.entry("svc", 1))
 	b.put(b.entry("svc", 3))
-	if err := b.plugin.Remove(t.Context(), before[0].Service, b.entry("svc", 4).Ref); err != nil {
+	if err := b.plugin.Remove(t.Context(), before[0].Service, b.entry("svc", 4).Ref, ""); err != nil {
 		t.Fatalf("Remove: %v", err)
 	}
 	if got := fmt.Sprint(before); got != want {
@@ -38,10 +38,10 @@ func registryEvents(t T, h RegistryHarness) {
 	b.put(b.entry("svc", 1, "k", "v"))
 	b.put(b.entry("other", 2))
 	one := b.first()
-	if err := b.plugin.Remove(t.Context(), one.Service, one.Ref); err != nil {
+	if err := b.plugin.Remove(t.Context(), one.Service, one.Ref, ""); err != nil {
 		t.Fatalf("Remove: %v", err)
 	}
-	_ = b.plugin.Remove(t.Context(), one.Service, one.Ref) // not there, checked elsewhere
+	_ = b.plugin.Remove(t.Context(), one.Service, one.Ref, "") // not there, checked elsewhere
 	b.expectTold("registered svc 1", "updated svc 1", "registered other 2", "unregistered svc 1")
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -68,7 +68,7 @@ func registryConcurrent(t T, h RegistryHarness) {
 				if err := b.plugin.Put(t.Context(), e); err != nil {
 					t.Errorf("Put: %v", err)
 				}
-				if err := b.plugin.Remove(t.Context(), e.Service, e.Ref); err != nil {
+				if err := b.plugin.Remove(t.Context(), e.Service, e.Ref, ""); err != nil {
 					t.Errorf("Remove: %v", err)
 				}
 			}
@@ -100,7 +100,7 @@ func registryObserve(t T, h RegistryHarness) {
 		membership.PeerUp, membership.MemberUp, membership.PeerDown, membership.MemberSuspect,
 		membership.MemberDown, membership.MemberUp, membership.MemberLeft,
 	} {
-		b.plugin.Observe(membership.Event{Type: kind, Node: name.MustNode("other@127.0.0.1"), Incarnation: 1})
+		b.plugin.Input(registry.Input{Kind: registry.Member, Event: membership.Event{Type: kind, Node: name.MustNode("other@127.0.0.1"), Incarnation: 1}})
 	}
 	b.expectIDs("svc", 1)
 	b.expectTold("registered svc 1")
@@ -125,7 +125,7 @@ func registryContext(t T, h RegistryHarness) {
 	if err := b.plugin.Put(ctx, b.entry("svc", 2)); !errors.Is(err, context.Canceled) {
 		t.Errorf("Put with an ended context: %v", err)
 	}
-	if err := b.plugin.Remove(ctx, b.first().Service, b.first().Ref); !errors.Is(err, context.Canceled) {
+	if err := b.plugin.Remove(ctx, b.first().Service, b.first().Ref, ""); !errors.Is(err, context.Canceled) {
 		t.Errorf("Remove with an ended context: %v", err)
 	}
 	b.expectIDs("svc", 1)
@@ -137,7 +137,7 @@ func registryList(t T, h RegistryHarness) {
 		b.put(b.entry(service, uint64(i+1)))
 	}
 	gone := b.entry("gone", 6)
-	if err := b.plugin.Remove(t.Context(), gone.Service, gone.Ref); err != nil {
+	if err := b.plugin.Remove(t.Context(), gone.Service, gone.Ref, ""); err != nil {
 		t.Fatalf("Remove: %v", err)
 	}
 	for prefix, want := range map[string]string{

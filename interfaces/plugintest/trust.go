@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
@@ -19,14 +20,36 @@ type TrustHarness struct {
 	// AcceptsUnknown: the plugin accepts and pins the first key of a name that has no
 	// pin. Without it, such a key must be refused and nothing may be pinned.
 	AcceptsUnknown bool
+	// Foreign: what the plugin accepts does not follow from pins; these it is known to
+	// accept and to refuse.
+	Foreign bool
+	Accepts []trust.Claim
+	Refuses []trust.Claim
 }
 
 // Trust checks that a trust plugin keeps the promises of the contract: only the key
 // that is pinned for a name may be that name, a changed key is refused and never
 // pinned, an operator's change counts at once, and whatever cannot be decided is a no.
+// All of it is done twice: with the plugin itself, and with the wire between.
 func Trust(t *testing.T, h TrustHarness) {
 	t.Helper()
-	runAll(t, h, trustChecks())
+	runAll(t, h, h.checks())
+	t.Run("wire", func(t *testing.T) { runAll(t, h.overWire(), h.checks()) })
+}
+
+// TrustProcess is the suite of a trust plugin for a harness whose plugins live in
+// processes of their own.
+func TrustProcess(t *testing.T, h TrustHarness) {
+	t.Helper()
+	runAll(t, h, h.checks())
+}
+
+// checks are those that make sense of the plugin.
+func (h TrustHarness) checks() []check[TrustHarness] {
+	if h.Foreign {
+		return trustForeignChecks()
+	}
+	return trustChecks()
 }
 
 func trustChecks() []check[TrustHarness] {
@@ -110,9 +133,13 @@ func (b *trustBench) undecided(what string, err error) {
 	switch {
 	case err == nil:
 		b.Errorf("%s: accepted", what)
-	case errors.Is(err, trust.ErrUntrusted) || errors.Is(err, trust.ErrKeyMismatch):
+	case isVerdict(err):
 		b.Errorf("%s: refused as if the peer were at fault: %v", what, err)
 	}
+}
+
+func isVerdict(err error) bool {
+	return errors.Is(err, trust.ErrUntrusted) || errors.Is(err, trust.ErrKeyMismatch)
 }
 
 // pinned wants exactly this pin of node; the zero key means none.
@@ -305,9 +332,15 @@ func trustHealth(t T, h TrustHarness) {
 	expectState(b, reporter, "with a mended store", true)
 }
 
+// trustHealthSoon is how old the health may be: that of a plugin in a process of its own
+// is what it said last.
+const trustHealthSoon = time.Second
+
 func expectState(t T, reporter plugin.HealthReporter, when string, healthy bool) {
 	t.Helper()
-	if got := reporter.Health(); (got.State == plugin.Healthy) != healthy {
+	var got plugin.Health
+	told := func() bool { got = reporter.Health(); return (got.State == plugin.Healthy) == healthy }
+	if !discoveryWithin(trustHealthSoon, told) {
 		t.Errorf("health %s is %q (%s)", when, got.State, got.Detail)
 	}
 }

@@ -127,9 +127,9 @@ func (h *host) Stop(ctx context.Context) error {
 // Join enters the cluster through a node.
 func (h *host) Join(ctx context.Context, through name.Node) error {
 	if through == h.env.Node {
-		return fmt.Errorf("join through %s: that is this node itself: name another", through)
+		return fmt.Errorf("join %s: that is this node itself: name another", through)
 	}
-	return h.command(ctx, "join through "+through.String(), own{join: through})
+	return h.command(ctx, "join "+through.String(), own{join: through})
 }
 
 // Leave says good-bye to the cluster.

@@ -88,7 +88,7 @@ func first(data []byte) byte {
 
 // heard takes a frame for one of the machines.
 func (m *mind) heard(e *entry, data []byte) {
-	switch data[0] {
+	switch first(data) {
 	case frameView:
 		msg, err := hyparview.Decode(data, viewBook{m.book})
 		if err != nil {

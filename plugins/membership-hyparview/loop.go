@@ -66,18 +66,23 @@ func (l *loop) turnOut(node name.Node) {
 // think runs one step and then does what came of it: whoever is told of a change finds
 // it in Members.
 func (l *loop) think(step func(m *mind)) {
-	l.h.mu.Lock()
-	l.mind.now = l.h.now()
-	l.mind.book.checks.refill(l.mind.now)
-	step(l.mind)
-	acts := l.mind.settle()
-	wake := l.mind.timers.next() - l.mind.now
-	l.h.left = l.mind.hv.HasLeft()
-	l.h.mu.Unlock()
+	acts, wake := l.step(step)
 	for i := range acts {
 		l.act(&acts[i])
 	}
 	l.timer.Reset(max(wake, 0))
+}
+
+// step lets the mind think; should it panic, the lock is free again.
+func (l *loop) step(step func(m *mind)) (acts []act, wake time.Duration) {
+	l.h.mu.Lock()
+	defer l.h.mu.Unlock()
+	l.mind.now = l.h.now()
+	l.mind.book.checks.refill(l.mind.now)
+	step(l.mind)
+	acts = l.mind.settle()
+	l.h.left = l.mind.hv.HasLeft()
+	return acts, l.mind.timers.next() - l.mind.now
 }
 
 // upkeep is what is done now and then.

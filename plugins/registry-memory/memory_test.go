@@ -62,7 +62,7 @@ func TestEntriesAreBounded(t *testing.T) {
 	if err := p.Put(t.Context(), e); err != nil {
 		t.Errorf("update when full: %v", err)
 	}
-	if err := p.Remove(t.Context(), e.Service, e.Ref); err != nil {
+	if err := p.Remove(t.Context(), e.Service, e.Ref, ""); err != nil {
 		t.Fatal(err)
 	}
 	e.Ref.ID = 4

@@ -3,7 +3,9 @@ package broadcast
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -32,7 +34,7 @@ func (b *Broadcast) Receive(ctx context.Context, node name.Node, s Stream) {
 	}
 	defer b.detach(n, s)
 	defer context.AfterFunc(ctx, func() { s.Reset(transport.CloseStopping) })()
-	if err := b.read(ctx, n, s); err != nil {
+	if err := b.read(ctx, n, s); !errors.Is(err, io.EOF) {
 		b.cfg.Log.Debug("broadcast stream ended", "peer", node, "error", err)
 		s.Reset(transport.CloseProtocol)
 	}
@@ -85,6 +87,7 @@ func (b *Broadcast) find(node name.Node) (*neighbour, <-chan struct{}) {
 	return b.near[node], b.changed
 }
 
+// read never returns nil: io.EOF is the good end.
 func (b *Broadcast) read(ctx context.Context, n *neighbour, s Stream) error {
 	r := bufio.NewReaderSize(s, 16<<10)
 	frames := rate.NewLimiter(framesPerSecond, 2*framesPerSecond)

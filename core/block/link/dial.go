@@ -139,49 +139,78 @@ func (p *peer) dialed(err error) {
 	p.notBefore = time.Now().Add(wait/2 + rand.N(wait))
 }
 
-// dial tries the endpoints of a node in order until one leads to it. The time for all
-// is bounded: each attempt leaves enough for those after it to reach somebody.
+// dial tries the endpoints of a node in order until one leads to it: first what the
+// caller and the cluster know, which the node itself has said, then what discovery says,
+// which is asked only if need be.
 func (l *Links) dial(ctx context.Context, target dialTarget, known []name.Address) (*conn, error) {
-	candidates, err := l.candidates(ctx, target.node, known)
-	if err != nil {
-		return nil, err
-	}
 	failed := &DialError{Node: target.node}
-	end := time.Now().Add(l.cfg.HandshakeTimeout + time.Duration(len(candidates))*reachTime)
-	for i, addr := range candidates {
-		spare := time.Duration(len(candidates)-1-i) * reachTime
-		c, err := l.dialOne(ctx, target, addr, end.Add(-spare))
-		if err == nil {
-			return c, nil
-		}
-		failed.Attempts = append(failed.Attempts, err)
-		if final(err) || ctx.Err() != nil {
-			break
-		}
+	tried := l.known(target.node, known)
+	c, over := l.dialAll(ctx, target, tried, failed)
+	if c != nil {
+		return c, nil
+	}
+	if over {
+		return nil, failed
+	}
+	found, err := l.discover(ctx, target.node)
+	found = slices.DeleteFunc(found, func(a name.Address) bool { return slices.Contains(tried, a) })
+	if err != nil && len(tried) == 0 {
+		return nil, fmt.Errorf("link to %s: %w", target.node, err)
+	}
+	if c, _ := l.dialAll(ctx, target, found, failed); c != nil {
+		return c, nil
 	}
 	l.cfg.Resolver.Invalidate(target.node)
 	return nil, failed
 }
 
-// candidates are what discovery says and then what the caller knows. The error of
-// discovery counts only if there is nothing else to try.
-func (l *Links) candidates(ctx context.Context, node name.Node, known []name.Address) ([]name.Address, error) {
+// dialAll tries some endpoints. The time for all is bounded: each attempt leaves enough
+// for those after it to reach somebody. over says that no other endpoint would do.
+func (l *Links) dialAll(ctx context.Context, target dialTarget, all []name.Address, failed *DialError) (c *conn, over bool) {
+	end := time.Now().Add(l.cfg.HandshakeTimeout + time.Duration(len(all))*reachTime)
+	for i, addr := range all {
+		spare := time.Duration(len(all)-1-i) * reachTime
+		c, err := l.dialOne(ctx, target, addr, end.Add(-spare))
+		if err == nil {
+			return c, false
+		}
+		failed.Attempts = append(failed.Attempts, err)
+		if final(err) || ctx.Err() != nil {
+			return nil, true
+		}
+	}
+	return nil, false
+}
+
+// known is what the caller and the cluster know of a node, without repetition.
+func (l *Links) known(node name.Node, given []name.Address) []name.Address {
+	all := slices.Clone(given)
+	if l.cfg.Known != nil {
+		all = append(all, l.cfg.Known(node)...)
+	}
+	return distinct(all)
+}
+
+// discover is what discovery says.
+func (l *Links) discover(ctx context.Context, node name.Node) ([]name.Address, error) {
 	ctx, cancel := context.WithTimeout(ctx, resolveTime)
 	defer cancel()
 	found, err := l.cfg.Resolver.Addresses(ctx, node)
+	if err == nil && len(found) == 0 {
+		err = errors.New("no endpoints known")
+	}
+	return distinct(found), err
+}
+
+// distinct are the first few different addresses of a list, in its order.
+func distinct(list []name.Address) []name.Address {
 	var all []name.Address
-	for _, addr := range slices.Concat(found, known) {
-		if !slices.Contains(all, addr) {
+	for _, addr := range list {
+		if !slices.Contains(all, addr) && len(all) < maxCandidates {
 			all = append(all, addr)
 		}
 	}
-	if len(all) == 0 {
-		if err == nil {
-			err = errors.New("no endpoints known")
-		}
-		return nil, fmt.Errorf("link to %s: %w", node, err)
-	}
-	return all[:min(len(all), maxCandidates)], nil
+	return all
 }
 
 func (l *Links) dialOne(ctx context.Context, target dialTarget, addr name.Address, end time.Time) (*conn, error) {

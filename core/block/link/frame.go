@@ -22,6 +22,7 @@ type Channel uint8
 const (
 	Own        Channel = 0
 	Membership Channel = 1
+	Registry   Channel = 2
 )
 
 // StreamKind says whom a stream is for.

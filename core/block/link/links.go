@@ -42,6 +42,7 @@ type Config struct {
 	Transport transport.Plugin
 	Trust     Decider
 	Resolver  Resolver
+	Known     func(name.Node) []name.Address // what members say of themselves, tried before discovery is asked; nil for nothing
 	Observer  Observer
 	Tasks     *plugin.Tasks
 	Log       *slog.Logger

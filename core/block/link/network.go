@@ -12,7 +12,7 @@ import (
 )
 
 // Connect makes sure that there is a link to node. It dials at once, whatever failed
-// before; known are endpoints to try when discovery does not know the node.
+// before; known are endpoints to try before discovery is asked.
 func (l *Links) Connect(ctx context.Context, node name.Node, known []name.Address) error {
 	_, err := l.get(ctx, node, known, true)
 	return err

@@ -12,12 +12,13 @@ const (
 	Obituary                // suspicions and their refutations
 	Counter                 // slow counters
 	Probe                   // heartbeats and indirect probes
+	Repair                  // comparison of replicas, and what they lack
 	Classes                 // how many there are
 )
 
 // String is the word used in reports.
 func (c Class) String() string {
-	words := [...]string{"membership", "shuffle", "payload", "announce", "obituary", "counter", "probe"}
+	words := [...]string{"membership", "shuffle", "payload", "announce", "obituary", "counter", "probe", "repair"}
 	if int(c) < len(words) {
 		return words[c]
 	}

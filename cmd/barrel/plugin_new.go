@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"embed"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/template"
+
+	"github.com/spf13/cobra"
+
+	"github.com/barrelp2p/barrel/core/external"
+	"github.com/barrelp2p/barrel/interfaces/plugin"
+	"github.com/barrelp2p/barrel/interfaces/wire"
+	"github.com/barrelp2p/barrel/plugins"
+)
+
+//go:embed scaffold
+var scaffold embed.FS
+
+// newPlugin is what the templates of scaffold/ are filled with.
+type newPlugin struct {
+	Kind, Name, Program string
+	Module              string // of a Go plugin
+	Go                  string // version of the language
+	Requirements        string // of its go.mod
+	Settings            string // a section that works, in one line
+	Facts               string // flags for barrel plugin test
+	Use                 string
+	Descriptors         string // for Python
+}
+
+func (a *app) pluginNewCommand() *cobra.Command {
+	var lang, dir, source string
+	cmd := a.leaf("new KIND NAME", "write a plugin that builds, runs and passes its suite as it stands", func(_ context.Context, args []string) error {
+		p, err := describeNew(args[0], args[1], source)
+		if err != nil {
+			return err
+		}
+		if dir == "" {
+			dir = p.Program
+		}
+		if err := p.write(lang, dir, source); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(a.stdout, "%s is written: %s says what to do next\n", dir, filepath.Join(dir, "README.md"))
+		return err
+	})
+	cmd.Flags().StringVar(&lang, "lang", "go", "go or python")
+	cmd.Flags().StringVar(&dir, "dir", "", "directory to write; it must not exist (default ./KIND-NAME)")
+	cmd.Flags().StringVar(&source, "source", "", "build a Go plugin against the source of Barrel in this directory")
+	_ = cmd.MarkFlagDirname("source")
+	return cmd
+}
+
+func describeNew(kind, name, source string) (*newPlugin, error) {
+	if len(external.Contracts(plugin.Kind(kind))) == 0 {
+		return nil, usage("%q: a process can be a discovery or a trust plugin", kind)
+	}
+	if name == "" || name == "use" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return nil, usage("%q cannot be the name of a plugin: use lower-case letters, digits and '-'", name)
+	}
+	if slices.Contains(plugins.All().Names(plugin.Kind(kind)), name) {
+		return nil, usage("%s/%s is built in: give yours another name", kind, name)
+	}
+	descriptors, err := wire.Descriptors()
+	if err != nil {
+		return nil, err
+	}
+	p := &newPlugin{
+		Kind: kind, Name: name, Program: kind + "-" + name, Module: "example.com/" + kind + "-" + name,
+		Descriptors: wrapped(base64.StdEncoding.EncodeToString(descriptors), 110),
+		Settings:    "{path: /etc/barrel/nodes}", Facts: "--knows b@10.0.0.1=10.0.0.1:9100", Use: "[" + name + "]",
+	}
+	if kind == "trust" {
+		key := strings.Repeat("5a", 32)
+		p.Settings, p.Facts, p.Use = "{keys: {b@10.0.0.1: "+key+"}}", "--accepts b@10.0.0.1="+key, name
+	}
+	p.Go, p.Requirements, err = requirements(source)
+	return p, err
+}
+
+func wrapped(text string, width int) string {
+	var lines []string
+	for chunk := range slices.Chunk([]byte(text), width) {
+		lines = append(lines, string(chunk))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// requirements is what a go.mod needs: this version of Barrel, or its source with all
+// that it requires itself.
+func requirements(source string) (language, text string, err error) {
+	if source == "" {
+		version := buildVersion().Version
+		if !strings.HasPrefix(version, "v") {
+			return "1.26", "\n// go mod tidy adds the newest version of github.com/barrelp2p/barrel", nil
+		}
+		return "1.26", "\nrequire github.com/barrelp2p/barrel " + version, nil
+	}
+	path, err := filepath.Abs(source)
+	if err != nil {
+		return "", "", err
+	}
+	mod, err := os.ReadFile(filepath.Join(path, "go.mod"))
+	if err != nil || !strings.HasPrefix(string(mod), "module github.com/barrelp2p/barrel\n") {
+		return "", "", usage("--source %s: this is not the source of Barrel", source)
+	}
+	_, rest, _ := strings.Cut(string(mod), "\ngo ")
+	language, rest, _ = strings.Cut(rest, "\n")
+	return language, "\nrequire github.com/barrelp2p/barrel v0.0.0\n\nreplace github.com/barrelp2p/barrel => " + path + "\n" + rest, nil
+}
+
+// write fills the templates of a language into a directory that must not exist.
+func (p *newPlugin) write(lang, dir, source string) error {
+	if lang != "go" && lang != "python" {
+		return usage("--lang %q: go or python", lang)
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return usage("%s exists already: give another --dir", dir)
+		}
+		return err
+	}
+	entries, err := fs.ReadDir(scaffold, "scaffold/"+lang)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if err := p.fill("scaffold/"+lang+"/"+entry.Name(), dir); err != nil {
+			return err
+		}
+	}
+	if lang == "go" && source != "" {
+		return copyFile(filepath.Join(source, "go.sum"), filepath.Join(dir, "go.sum"))
+	}
+	return nil
+}
+
+// fill writes one template, unless it is that of another kind.
+func (p *newPlugin) fill(path, dir string) error {
+	name := strings.TrimSuffix(filepath.Base(path), ".tmpl")
+	for _, kind := range []string{"discovery", "trust"} {
+		switch {
+		case strings.HasPrefix(name, kind) && kind != p.Kind, strings.Contains(name, "."+kind+".") && kind != p.Kind:
+			return nil
+		case strings.Contains(name, "."+kind+"."):
+			name = strings.Replace(name, "."+kind, "", 1)
+		}
+	}
+	filled, err := template.ParseFS(scaffold, path)
+	if err != nil {
+		return err
+	}
+	mode := fs.FileMode(0o644)
+	if strings.HasSuffix(name, ".sh") {
+		mode = 0o755
+	}
+	file, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if err != nil {
+		return err
+	}
+	return errors.Join(filled.Execute(file, p), file.Close())
+}
+
+func copyFile(from, to string) error {
+	text, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, text, 0o644)
+}
+
+// pinDocument is the result of plugin pin.
+type pinDocument struct {
+	File   string `json:"file"`
+	SHA256 string `json:"sha256"`
+}
+
+func (a *app) pluginPinCommand() *cobra.Command {
+	cmd := a.leaf("pin FILE", "the checksum of a program, as a line of the configuration", func(_ context.Context, args []string) error {
+		path, err := filepath.Abs(args[0])
+		if err != nil {
+			return err
+		}
+		sum, err := external.Checksum(path)
+		if err != nil {
+			return err
+		}
+		return a.show(pinDocument{File: path, SHA256: sum}, [][]string{{"command: " + path}, {`sha256: ["` + sum + `"]`}})
+	})
+	a.outputFlag(cmd)
+	return cmd
+}

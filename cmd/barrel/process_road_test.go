@@ -1,0 +1,170 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/barrelp2p/barrel/core/external"
+	"github.com/barrelp2p/barrel/interfaces/discovery"
+	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/plugin"
+	"github.com/barrelp2p/barrel/interfaces/plugintest"
+	"github.com/barrelp2p/barrel/interfaces/trust"
+)
+
+// The third road of the suites: every built-in plugin that can be a process is one, by
+// `barrel plugin serve`.
+
+// soon is how often the health is asked for: the suite wants to see it change.
+const soon = 10 * time.Millisecond
+
+func served(t plugintest.T, kind plugin.Kind, name string) external.Spec {
+	t.Helper()
+	path, err := exec.LookPath("barrel")
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return external.Spec{
+		Kind: kind, Name: name, Command: path, Args: []string{"plugin", "serve", string(kind) + "/" + name},
+		Env: map[string]string{"GORACE": "atexit_sleep_ms=0"},
+	}
+}
+
+func serveDiscovery(t plugintest.T, name string, env plugin.Env, section plugin.Section) discovery.Plugin {
+	t.Helper()
+	env.Log = slog.New(slog.DiscardHandler)
+	p, err := external.Discovery(served(t, plugin.Discovery, name), external.Options{}).New(env, &section)
+	if err != nil {
+		t.Fatalf("New: %v", err)
+	}
+	return p
+}
+
+func TestDiscoveryByTheProcessRoad(t *testing.T) {
+	t.Run("static", func(t *testing.T) {
+		t.Parallel()
+		plugintest.DiscoveryProcess(t, plugintest.DiscoveryHarness{New: staticProcess})
+	})
+	t.Run("file", func(t *testing.T) {
+		t.Parallel()
+		plugintest.DiscoveryProcess(t, plugintest.DiscoveryHarness{New: fileProcess, Teach: teachFile})
+	})
+	t.Run("dns", func(t *testing.T) {
+		t.Parallel()
+		plugintest.DiscoveryProcess(t, plugintest.DiscoveryHarness{New: dnsProcess})
+	})
+}
+
+func staticProcess(t plugintest.T, env plugin.Env, known map[name.Node][]name.Address) discovery.Plugin {
+	t.Helper()
+	nodes := map[string]any{}
+	for node, endpoints := range known {
+		nodes[node.String()] = texts(endpoints)
+	}
+	return serveDiscovery(t, "static", env, plugin.Section{"nodes": nodes})
+}
+
+func texts(endpoints []name.Address) []any {
+	out := make([]any, len(endpoints))
+	for i, e := range endpoints {
+		out[i] = e.String()
+	}
+	return out
+}
+
+func fileProcess(t plugintest.T, env plugin.Env, known map[name.Node][]name.Address) discovery.Plugin {
+	t.Helper()
+	for node, endpoints := range known {
+		teachFile(t, env, node, endpoints)
+	}
+	return serveDiscovery(t, "file", env, plugin.Section{"poll": "100ms"})
+}
+
+func teachFile(t plugintest.T, env plugin.Env, node name.Node, endpoints []name.Address) {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{"node": node, "endpoints": endpoints, "incarnation": 1, "written": "2026-01-01T00:00:00Z"})
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	path := filepath.Join(env.DataDir, "discovery", node.String()+".endpoint")
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatalf("%v", err)
+	}
+	if err := os.WriteFile(path+".tmp", text, 0o600); err != nil {
+		t.Fatalf("%v", err)
+	}
+	if err := os.Rename(path+".tmp", path); err != nil {
+		t.Fatalf("%v", err)
+	}
+}
+
+func dnsProcess(t plugintest.T, env plugin.Env, known map[name.Node][]name.Address) discovery.Plugin {
+	t.Helper()
+	zone := map[string][]dns.RR{}
+	add := func(format string, args ...any) {
+		rr, err := dns.NewRR(fmt.Sprintf(format, args...))
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		zone[rr.Header().Name] = append(zone[rr.Header().Name], rr)
+	}
+	for node, endpoints := range known {
+		for i, e := range endpoints {
+			add("_barrel._udp.%s. 60 IN SRV %d 0 %d t%d.%s.", node.Host(), i, e.Port(), i, node.Host())
+			add("t%d.%s. 60 IN A %s", i, node.Host(), e.Host())
+		}
+	}
+	return serveDiscovery(t, "dns", env, plugin.Section{"server": serveZone(t, zone)})
+}
+
+// serveZone answers from records; it returns its address.
+func serveZone(t plugintest.T, zone map[string][]dns.RR) string {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	started, done := make(chan struct{}), make(chan error, 1)
+	server := &dns.Server{PacketConn: conn, NotifyStartedFunc: func() { close(started) }, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, question *dns.Msg) {
+		reply := new(dns.Msg)
+		reply.SetReply(question)
+		q := question.Question[0]
+		for _, rr := range zone[q.Name] {
+			if rr.Header().Rrtype == q.Qtype {
+				reply.Answer = append(reply.Answer, rr)
+			}
+		}
+		if len(zone[q.Name]) == 0 {
+			reply.Rcode = dns.RcodeNameError
+		}
+		_ = w.WriteMsg(reply)
+	})}
+	go func() { done <- server.ActivateAndServe() }()
+	<-started
+	t.Cleanup(func() { _, _ = server.Shutdown(), <-done })
+	return conn.LocalAddr().String()
+}
+
+func TestTrustByTheProcessRoad(t *testing.T) {
+	for name, accepts := range map[string]bool{"tofu": true, "strict": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			plugintest.TrustProcess(t, plugintest.TrustHarness{AcceptsUnknown: accepts, New: func(t plugintest.T, env trust.Env) trust.Plugin {
+				p, err := external.Trust(served(t, plugin.Trust, name), external.Options{Health: soon}).New(env, &plugin.Section{})
+				if err != nil {
+					t.Fatalf("New: %v", err)
+				}
+				return p
+			}})
+		})
+	}
+}

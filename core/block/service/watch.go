@@ -1,0 +1,170 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strings"
+	"sync"
+
+	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/registry"
+)
+
+// Synced is the type of the event that ends the initial state of a Watcher: all that was
+// there has been told as registered, what comes now is new.
+const Synced registry.EventType = "synced"
+
+// ErrClosed: the watcher has been closed, or the node has stopped.
+var ErrClosed = errors.New("watcher is closed")
+
+// watchRoom is how many events wait for a slow reader.
+const watchRoom = 1024
+
+// Watcher follows the services whose names start with a prefix. Its events, applied in
+// order, are the state: nothing is told twice, and a reader that was too slow for all
+// that happened is told the difference to what is there now.
+type Watcher struct {
+	services *Services
+	prefix   string
+
+	mu     sync.Mutex
+	wake   chan struct{} // holds a token when there may be something
+	queue  []registry.Event
+	lost   bool // the queue was full
+	synced bool // the initial state has been told
+	closed bool
+	known  map[place]registry.Entry // as the reader knows it
+}
+
+type place struct {
+	service name.Service
+	ref     name.Ref
+}
+
+// Watch follows the services whose names start with prefix; "" is all. It begins with
+// what is there. It must be closed.
+func (s *Services) Watch(prefix string) *Watcher {
+	w := &Watcher{services: s, prefix: prefix, wake: make(chan struct{}, 1), lost: true, known: map[place]registry.Entry{}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watchers[w] = struct{}{}
+	return w
+}
+
+// take queues an event, and never blocks.
+func (w *Watcher) take(e registry.Event) {
+	if !strings.HasPrefix(e.Entry.Service.String(), w.prefix) {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.queue) >= watchRoom {
+		w.queue, w.lost = nil, true
+	}
+	if !w.lost {
+		w.queue = append(w.queue, e)
+	}
+	w.signal()
+}
+
+func (w *Watcher) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Next waits for the next event. Its error is that of ctx, or ErrClosed.
+func (w *Watcher) Next(ctx context.Context) (registry.Event, error) {
+	for {
+		if e, ok, err := w.next(); ok || err != nil {
+			return e, err
+		}
+		select {
+		case <-ctx.Done():
+			return registry.Event{}, ctx.Err()
+		case <-w.wake:
+		}
+	}
+}
+
+func (w *Watcher) next() (registry.Event, bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for {
+		switch {
+		case w.closed:
+			w.signal() // for others who wait
+			return registry.Event{}, false, ErrClosed
+		case w.lost:
+			w.catchUp()
+		case len(w.queue) > 0:
+			e := w.queue[0]
+			w.queue = w.queue[1:]
+			if w.learn(&e) {
+				return e, true, nil
+			}
+		case !w.synced:
+			w.synced = true
+			return registry.Event{Type: Synced}, true, nil
+		default:
+			return registry.Event{}, false, nil
+		}
+	}
+}
+
+// learn applies an event to what the reader knows; false: it is no news. Events and the
+// state they come from are not read at one moment, so some tell what is known already.
+func (w *Watcher) learn(e *registry.Event) bool {
+	at := place{e.Entry.Service, e.Entry.Ref}
+	old, had := w.known[at]
+	switch e.Type {
+	case registry.Registered, registry.Updated:
+		if had && maps.Equal(old.Meta, e.Entry.Meta) {
+			return false
+		}
+		w.known[at] = e.Entry
+		e.Type = registry.Registered
+		if had {
+			e.Type = registry.Updated
+		}
+		return true
+	}
+	delete(w.known, at)
+	return had
+}
+
+// catchUp queues the difference between what the reader knows and what is there.
+func (w *Watcher) catchUp() {
+	w.lost = false
+	w.queue = nil
+	there := map[place]bool{}
+	for _, c := range w.services.List(w.prefix) {
+		for _, e := range w.services.Lookup(c.Service) {
+			there[place{e.Service, e.Ref}] = true
+			w.queue = append(w.queue, registry.Event{Type: registry.Registered, Entry: e})
+		}
+	}
+	for at, e := range w.known {
+		if !there[at] {
+			w.queue = append(w.queue, registry.Event{Type: registry.EntryDown, Entry: e, Reason: "gone while events were lost"})
+		}
+	}
+}
+
+// Close ends the watcher. Idempotent.
+func (w *Watcher) Close() {
+	w.services.mu.Lock()
+	defer w.services.mu.Unlock()
+	w.services.drop(w)
+}
+
+// drop closes a watcher. The caller holds mu.
+func (s *Services) drop(w *Watcher) {
+	delete(s.watchers, w)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed, w.queue = true, nil
+	w.signal()
+}

@@ -1,0 +1,73 @@
+package external
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/barrelp2p/barrel/interfaces/discovery"
+	"github.com/barrelp2p/barrel/interfaces/plugin"
+	"github.com/barrelp2p/barrel/interfaces/trust"
+)
+
+// gone is why there is no process.
+func (g *guest[H]) gone() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.over != nil {
+		return g.over
+	}
+	return plugin.ErrGone
+}
+
+// call asks the process of the moment: within the time that the settings give one call,
+// and at once with an error if there is none.
+func call[H half, R any](ctx context.Context, g *guest[H], ask func(context.Context, H) (R, error)) (R, error) {
+	var none R
+	select {
+	case g.room <- struct{}{}:
+		defer func() { <-g.room }()
+	default:
+		return none, g.label(ErrBusy)
+	}
+	live, _ := g.now()
+	if live == nil {
+		if err := ctx.Err(); err != nil {
+			return none, g.label(err)
+		}
+		return none, g.label(g.gone())
+	}
+	limit := g.spec.timeout()
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v: %w", limit, context.DeadlineExceeded))
+	defer cancel()
+	answer, err := ask(ctx, live.half)
+	if err != nil {
+		return none, g.label(live.process.lost(err))
+	}
+	return answer, nil
+}
+
+func (s Spec) timeout() time.Duration {
+	if s.Timeout == 0 {
+		return 5 * time.Second
+	}
+	return s.Timeout
+}
+
+// label puts the plugin's name before an error, once. Verdicts are left as the plugin
+// gave them: they are answers.
+func (g *guest[H]) label(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, discovery.ErrNotFound):
+		if err.Error() == discovery.ErrNotFound.Error() {
+			return discovery.ErrNotFound
+		}
+		return err
+	case errors.Is(err, trust.ErrUntrusted), errors.Is(err, trust.ErrKeyMismatch), errors.Is(err, plugin.ErrUnsupported):
+		return err
+	}
+	return fmt.Errorf("%s: %w", g.spec.label(), err)
+}

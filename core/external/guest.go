@@ -1,0 +1,288 @@
+package external
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"google.golang.org/grpc"
+
+	"github.com/barrelp2p/barrel/interfaces/plugin"
+	"github.com/barrelp2p/barrel/interfaces/wire"
+)
+
+// half is the host half of a kind, as far as every kind has it.
+type half interface {
+	plugin.Part
+	Describe(ctx context.Context, host string, contracts []string) (wire.Description, error)
+	Configure(ctx context.Context, env plugin.Env, section map[string]any, contract string) ([]plugin.Problem, error)
+	Change(ctx context.Context, section map[string]any) ([]plugin.Problem, error)
+	Ask(ctx context.Context) (plugin.Health, error)
+}
+
+// guest is what the facades of all kinds have in common: the process of the moment, its
+// host half, and the care for both.
+type guest[H half] struct {
+	spec      Spec
+	opts      Options
+	env       plugin.Env
+	contracts []string
+	connect   func(grpc.ClientConnInterface, wire.Description) H
+	revived   func(context.Context, H) // after a process took the place of another
+	tell      func(plugin.Health)
+	room      chan struct{}
+
+	turn    chan struct{} // held by who starts or ends processes
+	sockets string        // the directory of their sockets
+
+	mu       sync.Mutex
+	section  plugin.Section
+	live     *running[H]   // nil: there is no process
+	changed  chan struct{} // closed when live changes
+	over     *GoneError    // how the last process ended
+	said     wire.Description
+	contract string
+	health   plugin.Health
+	restarts int
+}
+
+// running is a process and its host half.
+type running[H half] struct {
+	process *process
+	half    H
+}
+
+func newGuest[H half](spec Spec, opts Options, env plugin.Env, section plugin.Section, contracts []string, connect func(grpc.ClientConnInterface, wire.Description) H) *guest[H] {
+	opts = opts.withDefaults()
+	return &guest[H]{
+		spec: spec, opts: opts, env: env, section: section, contracts: contracts, connect: connect,
+		tell: func(plugin.Health) {}, revived: func(context.Context, H) {},
+		room: make(chan struct{}, opts.Calls), turn: make(chan struct{}, 1),
+		changed: make(chan struct{}), health: plugin.Health{State: plugin.New},
+	}
+}
+
+// Start launches the process and starts the plugin in it. It fails if that fails: a
+// program that never worked is a mistake of the settings and not an accident.
+func (g *guest[H]) Start(ctx context.Context) error {
+	if err := g.spec.validate(); err != nil {
+		return err
+	}
+	if err := g.lock(ctx); err != nil {
+		return err
+	}
+	defer g.unlock()
+	var err error
+	if g.sockets, err = privateDir(g.opts.SocketDir, g.env.DataDir, g.spec.ID()); err != nil {
+		return fmt.Errorf("%s: directory of sockets: %w", g.spec.label(), err)
+	}
+	now, err := g.begin(ctx)
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(g.sockets))
+	}
+	g.swap(now)
+	health, err := now.half.Ask(ctx)
+	if err != nil {
+		health = plugin.Health{State: plugin.Healthy} // it started; the supervisor asks again
+	}
+	g.set(health)
+	g.env.Tasks.Go("watch over "+g.spec.ID(), g.supervise)
+	return nil
+}
+
+// Stop stops the plugin and ends its process, by force if need be.
+func (g *guest[H]) Stop(ctx context.Context) error {
+	err := g.env.Tasks.Stop(ctx)
+	if lockErr := g.lock(ctx); lockErr != nil {
+		return errors.Join(err, lockErr)
+	}
+	defer g.unlock()
+	old := g.swap(nil)
+	g.set(plugin.Health{State: plugin.Stopped})
+	if old != nil {
+		err = errors.Join(err, g.retire(ctx, old))
+	}
+	return errors.Join(err, os.RemoveAll(g.sockets))
+}
+
+// begin launches a process, gives it its settings and starts the plugin in it.
+func (g *guest[H]) begin(ctx context.Context) (_ *running[H], err error) {
+	p, err := launch(ctx, g.spec, g.opts, g.sockets, g.contracts, g.env.Log)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", g.spec.label(), err)
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%s: %w", g.spec.label(), p.lost(err))
+			p.end("ended: it could not be started")
+		}
+	}()
+	ctx, cancel := context.WithTimeoutCause(ctx, g.opts.Start, fmt.Errorf("%w within %v", ErrNotReady, g.opts.Start))
+	defer cancel()
+	now := &running[H]{process: p, half: g.connect(p.conn, p.said)}
+	problems, err := now.half.Configure(ctx, g.env, g.settings(), p.contract)
+	if len(problems) > 0 {
+		err = &plugin.SettingsError{Kind: g.spec.Kind, Name: g.spec.Name, Problems: problems}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return now, now.half.Start(ctx)
+}
+
+// retire stops a plugin in good order, within the grace, and ends its process. That it
+// had to be killed is for the log: it is gone, which is what was asked for.
+func (g *guest[H]) retire(ctx context.Context, old *running[H]) error {
+	stopping, cancel := context.WithTimeout(ctx, g.opts.Grace)
+	err := old.half.Stop(stopping)
+	cancel()
+	if err != nil {
+		err = fmt.Errorf("%s: stop: %w", g.spec.label(), old.process.lost(err))
+		old.process.end("killed: it did not stop")
+	} else if err = old.process.stop(ctx); err != nil {
+		err = fmt.Errorf("%s: %w", g.spec.label(), err)
+	}
+	if err == nil || g.opts.Strict {
+		return err
+	}
+	g.env.Log.Warn("the plugin was not stopped in good order", "error", err)
+	return nil
+}
+
+func (g *guest[H]) lock(ctx context.Context) error {
+	select {
+	case g.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", g.spec.label(), context.Cause(ctx))
+	}
+}
+
+func (g *guest[H]) unlock() { <-g.turn }
+
+// swap puts another process in, or none, and returns the one before.
+func (g *guest[H]) swap(next *running[H]) (old *running[H]) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	old, g.live = g.live, next
+	if next != nil {
+		g.said, g.contract, g.over = next.process.said, next.process.contract, nil
+	} else if old != nil {
+		g.over = old.process.child.gone()
+	}
+	close(g.changed)
+	g.changed = make(chan struct{})
+	return old
+}
+
+// now is the process of the moment, nil if there is none, and what tells that this has
+// changed.
+func (g *guest[H]) now() (*running[H], <-chan struct{}) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.live, g.changed
+}
+
+func (g *guest[H]) settings() plugin.Section {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.section
+}
+
+// feel notes the health and tells who wants to know.
+func (g *guest[H]) feel(health plugin.Health) {
+	if before := g.set(health); before != health {
+		g.tell(health)
+	}
+}
+
+// set notes the health.
+func (g *guest[H]) set(health plugin.Health) (before plugin.Health) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	before, g.health = g.health, health
+	return before
+}
+
+// OnHealth takes who wants to be told.
+func (g *guest[H]) OnHealth(tell func(plugin.Health)) { g.tell = tell }
+
+// Health is the last answer of the plugin, or what is known of it here.
+func (g *guest[H]) Health() plugin.Health {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.health
+}
+
+// Process tells about the process of the moment.
+func (g *guest[H]) Process() plugin.Process {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := plugin.Process{Version: g.said.Version, Contract: g.contract, Restarts: g.restarts}
+	if g.live != nil {
+		p.PID = int(g.live.process.child.pid.Load())
+	}
+	return p
+}
+
+// Can reports whether the plugin has an ability, as its last process said.
+func (g *guest[H]) Can(ability string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.said.Can(ability)
+}
+
+// Reload gives the running plugin new settings. One that cannot take them while it runs
+// is replaced by a new process.
+func (g *guest[H]) Reload(ctx context.Context, settings any) error {
+	section, ok := settings.(*plugin.Section)
+	if !ok {
+		return fmt.Errorf("%s: settings are a %T, not a %T", g.spec.label(), settings, section)
+	}
+	live, _ := g.now()
+	if live == nil || !g.Can(wire.AbilityReload) {
+		return g.replace(ctx, *section)
+	}
+	problems, err := live.half.Change(ctx, *section)
+	if len(problems) > 0 {
+		err = &plugin.SettingsError{Kind: g.spec.Kind, Name: g.spec.Name, Problems: problems}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", g.spec.label(), live.process.lost(err))
+	}
+	g.mu.Lock()
+	g.section = *section
+	g.mu.Unlock()
+	return nil
+}
+
+// Replace starts a new process beside the old one and puts it in its place when it
+// works. If it does not, the old one stays and nobody has noticed.
+func (g *guest[H]) Replace(ctx context.Context) error { return g.replace(ctx, g.settings()) }
+
+func (g *guest[H]) replace(ctx context.Context, section plugin.Section) error {
+	if err := g.lock(ctx); err != nil {
+		return err
+	}
+	defer g.unlock()
+	before := g.settings()
+	g.mu.Lock()
+	g.section = section
+	g.mu.Unlock()
+	next, err := g.begin(ctx)
+	if err != nil {
+		g.mu.Lock()
+		g.section = before
+		g.mu.Unlock()
+		return err
+	}
+	old := g.swap(next)
+	g.feel(plugin.Health{State: plugin.Healthy})
+	g.revived(ctx, next.half)
+	if old != nil {
+		return g.retire(ctx, old)
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package external
+
+import (
+	"bufio"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/barrelp2p/barrel/interfaces/plugintest"
+)
+
+func newStderrLog() *slog.Logger { return slog.New(slog.NewTextHandler(os.Stderr, nil)) }
+
+// A host that is killed leaves no process behind, whatever state that is in.
+func TestAKilledHostLeavesNothing(t *testing.T) {
+	for _, how := range []string{"running", "stopped"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			host, guest, grandchild := startHost(t)
+			if how == "stopped" {
+				_ = syscall.Kill(guest, syscall.SIGSTOP)
+			}
+			killed := time.Now()
+			_ = host.Process.Kill()
+			_ = host.Wait()
+			for _, pid := range []int{guest, grandchild} {
+				plugintest.Eventually(t, "end of a process", func() bool { return !alive(pid) })
+			}
+			if took := time.Since(killed); took > time.Second*slack {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}
+
+func startHost(t *testing.T) (host *exec.Cmd, guest, grandchild int) {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	host = exec.Command(path, "host", "grandchild")
+	host.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	stdout, err := host.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stderr, err := host.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := host.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = host.Process.Kill() })
+	for lines := bufio.NewScanner(stderr); grandchild == 0 && lines.Scan(); {
+		if _, after, found := strings.Cut(lines.Text(), "grandchild "); found {
+			digits, _, _ := strings.Cut(after, `"`)
+			grandchild = number(t, digits)
+		}
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return host, number(t, strings.TrimSpace(line)), grandchild
+}
+
+func number(t *testing.T, s string) int {
+	t.Helper()
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

@@ -1,0 +1,226 @@
+package replica
+
+import (
+	"slices"
+
+	"github.com/barrelp2p/barrel/core/machine/antientropy"
+	"github.com/barrelp2p/barrel/core/machine/overlay"
+	"github.com/barrelp2p/barrel/core/machine/ownerlog"
+	"github.com/barrelp2p/barrel/interfaces/name"
+)
+
+// peer is a linked peer: what is wanted of it, and what it is being sent.
+type peer struct {
+	node  name.Node
+	wants []string // owners, to be pulled from here
+
+	pulling []string     // owners that were pulled and have not come yet; nil: idle
+	until   overlay.Time // when it is given up
+	reader  ownerlog.Reader
+
+	serving []place // what it pulled here, still to be sent
+	current *ownerlog.Serving
+	ahead   int // frames that it has room for
+}
+
+const (
+	chunk   = 32 << 10 // bytes of a DATA frame, about
+	window  = 2        // frames that a transfer is ahead
+	atOnce  = 256      // owners in one PULL
+	maxWant = 1 << 16  // owners wanted of one peer
+)
+
+func (m *Machine) peer(node name.Node) *peer {
+	for _, p := range m.peers {
+		if p.node == node {
+			return p
+		}
+	}
+	return nil
+}
+
+func (m *Machine) peerUp(node name.Node) {
+	if m.peer(node) != nil {
+		m.peerDown(node) // a new life, or a link of which the end was not told
+	}
+	m.peers = append(m.peers, &peer{node: node, until: overlay.Never})
+	m.anti.Up(m.now, node, &m.aeOut)
+}
+
+func (m *Machine) peerDown(node name.Node) {
+	p := m.peer(node)
+	if p == nil {
+		return
+	}
+	m.peers = slices.DeleteFunc(m.peers, func(other *peer) bool { return other == p })
+	m.release(p)
+	m.anti.Down(m.now, node, &m.aeOut)
+	m.findsWithout(node)
+}
+
+// behind notes what a comparison wants fetched.
+func (m *Machine) behind(d antientropy.Difference) {
+	p := m.peer(d.Peer)
+	if p == nil {
+		return
+	}
+	for i := range d.Marks {
+		if d.Marks[i].Size <= uint64(m.cfg.Log.MaxBytes)+uint64(m.cfg.Log.MaxItems)*16 {
+			m.wantFrom(p, d.Marks[i].Key)
+		}
+	}
+	m.rest(p)
+}
+
+// wantFrom wants an owner from a peer, unless somebody is being asked for it.
+func (m *Machine) wantFrom(p *peer, owner string) {
+	if _, asked := m.asked[owner]; asked || len(p.wants) >= maxWant {
+		return
+	}
+	m.asked[owner] = p.node
+	p.wants = append(p.wants, owner)
+}
+
+// wantAnywhere wants an owner from some peer.
+func (m *Machine) wantAnywhere(owner string) {
+	if len(m.peers) > 0 {
+		m.wantFrom(m.peers[m.rng.IntN(len(m.peers))], owner)
+	}
+}
+
+// ask pulls what is wanted from the peers that are idle.
+func (m *Machine) ask() {
+	for _, p := range m.peers {
+		if p.pulling == nil && len(p.wants) > 0 {
+			m.pull(p)
+		}
+	}
+}
+
+func (m *Machine) pull(p *peer) {
+	msg := message{kind: pull}
+	n := min(len(p.wants), atOnce)
+	for _, owner := range p.wants[:n] {
+		inc, seq := m.store.Position(owner)
+		msg.places = append(msg.places, place{owner, inc, seq})
+	}
+	p.pulling, p.wants = p.wants[:n:n], p.wants[n:]
+	p.reader = ownerlog.Reader{MaxItems: m.cfg.Log.MaxItems, MaxBytes: m.cfg.Log.MaxBytes}
+	p.until = m.now + m.cfg.Compare.Patience
+	m.stats.Pulls++
+	m.send(p.node, encode(&msg))
+}
+
+// arrived takes a piece of what was pulled.
+func (m *Machine) arrived(p *peer, msg *message) {
+	if p.pulling == nil {
+		return
+	}
+	err := p.reader.Add(msg.chunk, func(r ownerlog.Record) {
+		if r.Batch != nil {
+			m.store.Receive(m.now, r.Batch)
+		} else {
+			m.store.Merge(m.now, r.Snapshot)
+		}
+	})
+	switch {
+	case err != nil:
+		m.stats.Malformed++
+		m.finishPull(p)
+	case msg.last:
+		m.finishPull(p)
+	default:
+		p.until = m.now + m.cfg.Compare.Patience
+		m.anti.Alive(m.now, p.node)
+		m.send(p.node, encode(&message{kind: more}))
+	}
+}
+
+// finishPull frees the turn of the owners that were pulled, whether they came or not.
+func (m *Machine) finishPull(p *peer) {
+	for _, owner := range p.pulling {
+		delete(m.asked, owner)
+	}
+	p.pulling, p.until, p.reader = nil, overlay.Never, ownerlog.Reader{}
+	m.anti.Alive(m.now, p.node)
+	m.rest(p)
+}
+
+// rest ends the comparison with a peer of whom nothing is wanted any more.
+func (m *Machine) rest(p *peer) {
+	if p.pulling == nil && len(p.wants) == 0 {
+		m.anti.Done(m.now, p.node, &m.aeOut)
+	}
+}
+
+// release gives up what was wanted of a peer.
+func (m *Machine) release(p *peer) {
+	for _, owner := range slices.Concat(p.pulling, p.wants) {
+		delete(m.asked, owner)
+	}
+	p.pulling, p.wants, p.until = nil, nil, overlay.Never
+}
+
+// fetchesDue gives up peers that fell silent in the middle of a transfer.
+func (m *Machine) fetchesDue() {
+	for _, p := range m.peers {
+		if p.until <= m.now {
+			m.stats.Timeouts++
+			m.release(p)
+			m.rest(p)
+		}
+	}
+}
+
+// pulled begins to send a peer what it lacks; what it pulled before is void.
+func (m *Machine) pulled(p *peer, places []place) {
+	m.seal()
+	p.serving, p.current, p.ahead = places, nil, window
+	m.serve(p)
+}
+
+// serve sends as many frames as the peer has room for.
+func (m *Machine) serve(p *peer) {
+	for p.ahead > 0 {
+		msg := message{kind: data}
+		for !msg.last && len(msg.chunk) < chunk {
+			msg.chunk, msg.last = m.piece(p, msg.chunk)
+		}
+		p.ahead--
+		for len(msg.chunk) > MaxFrame-8 { // one long entry
+			m.send(p.node, encode(&message{kind: data, chunk: msg.chunk[:chunk]}))
+			msg.chunk = msg.chunk[chunk:]
+		}
+		m.send(p.node, encode(&msg))
+		if msg.last {
+			p.serving, p.current, p.ahead = nil, nil, 0
+		}
+	}
+}
+
+// piece appends what comes next; last: nothing does.
+func (m *Machine) piece(p *peer, b []byte) (_ []byte, last bool) {
+	if p.current == nil {
+		if len(p.serving) == 0 {
+			return b, true
+		}
+		next := p.serving[0]
+		p.serving = p.serving[1:]
+		if p.current = m.store.Serve(next.owner, next.inc, next.seq); p.current == nil {
+			return b, false
+		}
+	}
+	b, done := p.current.Append(b, chunk)
+	if done {
+		p.current = nil
+	}
+	return b, false
+}
+
+// moreOf: the peer has room for another frame.
+func (m *Machine) moreOf(p *peer) {
+	if p.current != nil || len(p.serving) > 0 {
+		p.ahead = min(p.ahead+1, window)
+		m.serve(p)
+	}
+}

@@ -1,0 +1,89 @@
+package replica
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/barrelp2p/barrel/core/machine/ownerlog"
+)
+
+// TestConverges: whatever is lost, repeated, reordered, forged, cut off and restarted,
+// nothing old is ever shown after the new, and once the world is whole again all see
+// what all have put, and nothing else.
+func TestConverges(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(2, 5).Draw(t, "nodes")
+		w := newWorld(t.Fatalf, n, rapid.Uint64().Draw(t, "seed"))
+		w.loss = rapid.SampledFrom([]float64{0, 0.1, 0.5}).Draw(t, "loss")
+		w.busy = rapid.SampledFrom([]float64{0, 0, 0.2}).Draw(t, "busy")
+		if rapid.Bool().Draw(t, "forger") {
+			w.spoil = forge
+		}
+		for range rapid.IntRange(1, 40).Draw(t, "actions") {
+			act(t, w)
+		}
+		w.mend()
+		w.run(w.now + time.Minute)
+		w.agree()
+	})
+}
+
+func act(t *rapid.T, w *world) {
+	any := rapid.IntRange(0, len(w.lives)-1)
+	i, j := any.Draw(t, "node"), any.Draw(t, "other")
+	switch rapid.SampledFrom([]string{"put", "put", "put", "remove", "burst", "link", "link", "unlink", "restart", "stop", "divide", "find", "wait", "wait"}).Draw(t, "action") {
+	case "put":
+		w.write(i, fmt.Sprint("k", rapid.IntRange(0, 5).Draw(t, "key")), false)
+	case "remove":
+		w.write(i, fmt.Sprint("k", rapid.IntRange(0, 5).Draw(t, "key")), true)
+	case "burst":
+		for k := range rapid.SampledFrom([]int{3, 100, 150}).Draw(t, "many") {
+			w.write(i, fmt.Sprint("k", k), false)
+			w.run(w.now + 5*time.Millisecond)
+		}
+	case "link":
+		w.link(i, j)
+	case "unlink":
+		w.unlink(i, j)
+	case "restart":
+		if w.lives[i] != nil {
+			w.stop(i)
+		}
+		w.start(i)
+	case "stop":
+		if w.lives[i] != nil {
+			w.stop(i)
+		}
+	case "divide":
+		w.divide(rapid.SliceOfN(rapid.IntRange(0, 1), len(w.cut), len(w.cut)).Draw(t, "sides"))
+	case "find":
+		w.step(i, Input{Kind: Find, Text: "k1"})
+	case "wait":
+		w.run(w.now + time.Duration(rapid.SampledFrom([]int{10, 300, 3000, 20000}).Draw(t, "wait"))*time.Millisecond)
+	}
+}
+
+// forge takes a broadcast of somebody and makes others of it that its owner never signed:
+// another key, other operations, another number, another owner, another life.
+func forge(w *world, from int, data []byte) {
+	for _, change := range []func(b *ownerlog.Batch){
+		func(b *ownerlog.Batch) { b.Head.Sig = sign(node(99), b.Head.Message()) },
+		func(b *ownerlog.Batch) {
+			b.Ops = append(b.Ops, ownerlog.Op{Key: "forged", Val: "1"})
+		},
+		func(b *ownerlog.Batch) { b.Head.Seq += uint64(w.rng.IntN(3)) + 1 },
+		func(b *ownerlog.Batch) { b.Head.Inc++ },
+		func(b *ownerlog.Batch) { b.Head.Owner = node((from + 1) % len(w.lives)) },
+		func(b *ownerlog.Batch) { b.Head.State[3]++ },
+	} {
+		b, err := ownerlog.DecodeBatch(data)
+		if err != nil {
+			w.fail("own broadcast: %v", err)
+		}
+		change(b)
+		w.post(w.rng.IntN(len(w.lives)), from, w.delay(300), Input{Kind: Broadcast, Data: ownerlog.AppendBatch(nil, b)})
+	}
+}

@@ -1,0 +1,173 @@
+package sim_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/barrelp2p/barrel/core/machine/overlay"
+	"github.com/barrelp2p/barrel/core/machine/ownerlog"
+	"github.com/barrelp2p/barrel/core/sim"
+)
+
+// registrar is a ward whose nodes have a registry, and what they should see.
+type registrar struct {
+	*ward
+	offered map[overlay.Peer]map[string]string // by owner
+	version int
+	hidden  map[overlay.Peer]int // entries that were hidden or removed somewhere, by owner
+	faults  []string
+	shown   map[sighted]map[string]int // the last version that was shown
+}
+
+// sighted is an owner, in one of its lives, as a node sees it.
+type sighted struct {
+	at    overlay.Peer
+	owner string
+	inc   uint64
+}
+
+// entrySize is what an entry takes, key and value, in bytes.
+const entrySize = 200
+
+// enroll makes a cluster in which each node offers services.
+func enroll(r round, services int, change func(*sim.Config[word])) *registrar {
+	w := &registrar{ward: &ward{rng: rand.New(rand.NewPCG(r.seed, 0x1f))}, offered: map[overlay.Peer]map[string]string{}, hidden: map[overlay.Peer]int{}, shown: map[sighted]map[string]int{}}
+	w.keeper = newKeeper(r.nodes + 1)
+	w.keeper.change = w.changed
+	places := func(c *sim.Config[word]) {
+		c.Nodes = r.nodes + 1 // one place is free
+		change(c)
+	}
+	w.admit(r, nil, places)
+	for _, p := range w.Living() {
+		for i := range services {
+			w.offer(p, fmt.Sprint("service/", i))
+		}
+	}
+	w.RunFor(20 * time.Second)
+	return w
+}
+
+func calm(*sim.Config[word]) {}
+
+// rough loses a tenth of all packets, repeats and reorders others.
+func rough(c *sim.Config[word]) { c.Loss, c.Duplicate, c.Reorder = 0.1, 0.05, 0.1 }
+
+// offer registers a service, or changes its metadata.
+func (w *registrar) offer(p overlay.Peer, key string) {
+	w.version++
+	val := fmt.Sprintf("%d %s", w.version, strings.Repeat("x", entrySize))[:entrySize-len(key)]
+	if w.offered[p] == nil {
+		w.offered[p] = map[string]string{}
+	}
+	w.offered[p][key] = val
+	w.Command(p, overlay.Command{Op: opWrite, Data: []byte(key + "\x00" + val)})
+}
+
+func (w *registrar) withdraw(p overlay.Peer, key string) {
+	delete(w.offered[p], key)
+	w.Command(p, overlay.Command{Op: opWrite, Data: []byte(key)})
+}
+
+func (w *registrar) clerk(p overlay.Peer) *clerk { return w.Node(p).(*whole).rg }
+
+// changed looks at a change of what a node sees: nothing old after the new.
+func (w *registrar) changed(at overlay.Peer, c *ownerlog.Change) {
+	owner := w.keeper.peers[c.Owner]
+	seen := sighted{at, c.Owner.String(), c.Inc}
+	if w.shown[seen] == nil {
+		w.shown[seen] = map[string]int{}
+	}
+	version := 0
+	_, _ = fmt.Sscanf(c.Val, "%d", &version)
+	switch last := w.shown[seen][c.Key]; c.Kind {
+	case ownerlog.Added, ownerlog.Updated:
+		if version < last {
+			w.faults = append(w.faults, fmt.Sprintf("%s of %s/%d is %d again at %d, after %d", c.Key, c.Owner, c.Inc, version, at, last))
+		}
+		if newer := (sighted{at, c.Owner.String(), c.Inc + 1}); w.shown[newer] != nil {
+			w.faults = append(w.faults, fmt.Sprintf("%s of %s/%d is shown at %d after its next life", c.Key, c.Owner, c.Inc, at))
+		}
+		w.shown[seen][c.Key] = version
+	case ownerlog.Removed:
+		w.shown[seen][c.Key] = version + 1
+	case ownerlog.Hidden:
+		w.hidden[owner]++
+	}
+}
+
+// equal reports whether all nodes see what all that run offer, and nothing else.
+func (w *registrar) equal() bool {
+	want, entries := uint64(0), 0
+	for i, p := range w.Living() {
+		sums := w.clerk(p).m.Store().Sums()
+		if i == 0 {
+			want, entries = sums.Root(), w.count(p)
+		}
+		if sums.Root() != want {
+			return false
+		}
+	}
+	offered := 0
+	for _, p := range w.Living() {
+		offered += len(w.offered[p])
+	}
+	return entries == offered && w.sample() == ""
+}
+
+func (w *registrar) count(p overlay.Peer) (n int) {
+	w.clerk(p).m.Store().Entries(func(string, uint64, ownerlog.Item) { n++ })
+	return n
+}
+
+// sample compares what one node sees with what is offered, entry by entry.
+func (w *registrar) sample() (wrong string) {
+	p := w.anyone()
+	w.clerk(p).m.Store().Entries(func(owner string, _ uint64, item ownerlog.Item) {
+		var o overlay.Peer
+		_, _ = fmt.Sscanf(owner, "n%d@sim", &o)
+		if w.offered[o][item.Key] != item.Val {
+			wrong = fmt.Sprintf("%d sees %s of %s as %.20q, offered is %.20q", p, item.Key, owner, item.Val, w.offered[o][item.Key])
+		}
+	})
+	return wrong
+}
+
+// converge runs until all see the same, and returns how long that took.
+func (w *registrar) converge(limit overlay.Time) overlay.Time {
+	return w.until(limit, w.equal)
+}
+
+// writes has somebody write once a second, for that many seconds.
+func (w *registrar) writes(seconds int) {
+	for range seconds {
+		p := w.anyone()
+		key := fmt.Sprint("service/", w.rng.IntN(12))
+		if _, has := w.offered[p][key]; has && w.rng.IntN(4) == 0 {
+			w.withdraw(p, key)
+		} else {
+			w.offer(p, key)
+		}
+		w.RunFor(time.Second)
+	}
+}
+
+// repair is the bytes of comparisons and what they moved, since the last call.
+func (w *registrar) repair() uint64 { return w.Totals()[overlay.Repair].Bytes }
+
+// end fails for what should never be.
+func (w *registrar) end(t *testing.T) {
+	t.Helper()
+	for _, fault := range w.faults[:min(len(w.faults), 3)] {
+		t.Error(fault)
+	}
+	for _, p := range w.Living() {
+		if err := w.clerk(p).m.Check(); err != nil {
+			t.Errorf("%d: %v", p, err)
+		}
+	}
+	checked(t, w.World)
+}

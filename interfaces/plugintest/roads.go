@@ -1,0 +1,81 @@
+package plugintest
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+
+	"github.com/barrelp2p/barrel/interfaces/discovery"
+	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/plugin"
+	"github.com/barrelp2p/barrel/interfaces/trust"
+	"github.com/barrelp2p/barrel/interfaces/wire"
+)
+
+// able is the part as a T if it has that ability. A facade has every method, so it is
+// asked besides.
+func able[T any](part plugin.Part, ability string) (T, bool) {
+	t, ok := part.(T)
+	if facade, stands := part.(plugin.Facade); ok && stands {
+		ok = facade.Can(ability)
+	}
+	return t, ok
+}
+
+// overWire is the harness with both halves of the wire between the checks and the
+// backend, in this process.
+func (h DiscoveryHarness) overWire() DiscoveryHarness {
+	over := h
+	over.New = func(t T, env plugin.Env, known map[name.Node][]name.Address) discovery.Plugin {
+		t.Helper()
+		backend := h.New(t, env, known)
+		conn := inMemory(t, func(s grpc.ServiceRegistrar) {
+			wire.Serve(s, wire.Fixed(plugin.Discovery, discovery.Contract, backend))
+			wire.ServeDiscovery(s, wire.Hold(backend))
+		})
+		half := wire.NewDiscovery(conn)
+		expectDescribed(t, half.Plugin)
+		return half
+	}
+	return over
+}
+
+// overWire is the harness with the wire between, for the plugin and for its pins.
+func (h TrustHarness) overWire() TrustHarness {
+	over := h
+	over.New = func(t T, env trust.Env) trust.Plugin {
+		t.Helper()
+		pins, lent := env.Pins, wire.NewLentPins()
+		env.Pins = lent
+		decider := h.New(t, env)
+		conn := inMemory(t, func(s grpc.ServiceRegistrar) {
+			wire.Serve(s, wire.Fixed(plugin.Trust, trust.Contract, decider))
+			wire.ServeTrust(s, wire.Hold(decider), lent)
+		})
+		half := wire.NewTrust(conn, pins)
+		expectDescribed(t, half.Plugin)
+		return half
+	}
+	return over
+}
+
+func inMemory(t T, register func(grpc.ServiceRegistrar)) grpc.ClientConnInterface {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	defer cancel()
+	conn, end, err := wire.InMemory(ctx, register)
+	if err != nil {
+		t.Fatalf("wire: %v", err)
+	}
+	t.Cleanup(end)
+	return conn
+}
+
+func expectDescribed(t T, p *wire.Plugin) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	defer cancel()
+	if _, err := p.Describe(ctx, "", nil); err != nil {
+		t.Fatalf("describe: %v", err)
+	}
+}

@@ -1,0 +1,4 @@
+// Package discoveryv1 is the discovery contract on the wire, version 1: generated from discovery.proto
+// by `make gen`, which also says in comments what it means. interfaces/wire translates it;
+// nothing else in Go has a reason to come here.
+package discoveryv1

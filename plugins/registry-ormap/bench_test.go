@@ -1,0 +1,136 @@
+package registryormap
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/plugin"
+	"github.com/barrelp2p/barrel/interfaces/plugintest"
+	"github.com/barrelp2p/barrel/interfaces/registry"
+	"github.com/barrelp2p/barrel/interfaces/trust"
+)
+
+// alone is the network of a node without neighbours, in a cluster without keys.
+type alone struct{}
+
+func (alone) Broadcast([]byte) error              { return nil }
+func (alone) Send(name.Node, []byte) error        { return registry.ErrNoLink }
+func (alone) Neighbours() []name.Node             { return nil }
+func (alone) Key(name.Node) (k trust.Key, _ bool) { return k, true }
+func (alone) RTT(name.Node) time.Duration         { return 0 }
+func (alone) Public() (k trust.Key)               { return k }
+func (alone) Sign([]byte) (sig [64]byte)          { return sig }
+
+// filled is a started registry with n entries, of as many services.
+func filled(tb testing.TB, n int) (*ormap, registry.Entry) {
+	tb.Helper()
+	s := defaults()
+	s.MaxEntries, s.MaxBytes = max(n, 3), 1<<28
+	env := registry.Env{Env: plugintest.Env(tb, "self@127.0.0.1"), Network: alone{}, Signer: alone{}, Emit: func(registry.Event) {}}
+	p := create(tb, env, s)
+	if err := p.Start(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := p.Stop(context.Background()); err != nil {
+			tb.Error(err)
+		}
+	})
+	var e registry.Entry
+	for i := range n {
+		e = registry.Entry{
+			Service: name.MustService(fmt.Sprintf("service/%d", i)), Ref: name.Ref{Node: env.Node, Incarnation: env.Incarnation, ID: uint64(i + 1)},
+			Meta: map[string]string{"load": "0.5"},
+		}
+		if err := p.Put(tb.Context(), e); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return p.(*ormap), e
+}
+
+func TestLookupAllocatesNothing(t *testing.T) {
+	p, e := filled(t, 10)
+	if n := testing.AllocsPerRun(100, func() { p.Lookup(e.Service) }); n != 0 {
+		t.Errorf("%v allocations for a Lookup", n)
+	}
+}
+
+func TestOwnBoundsAreReported(t *testing.T) {
+	p, e := filled(t, 3)
+	e.Ref.ID = 99
+	err := p.Put(t.Context(), e)
+	if err == nil || !strings.Contains(err.Error(), "max_entries") {
+		t.Errorf("fourth of three: %v", err)
+	}
+	p.settings.MaxMeta = 10
+	e.Ref.ID, e.Meta = 3, map[string]string{"key": "12345678"}
+	if err := p.Put(t.Context(), e); err == nil || !strings.Contains(err.Error(), "11 bytes in 1 pairs, at most 10") {
+		t.Errorf("too much metadata: %v", err)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	if got := defaults().Validate(); len(got) != 0 {
+		t.Errorf("defaults: %+v", got)
+	}
+	if got := (&Settings{MaxMeta: 1 << 20}).Validate(); len(got) != 5 {
+		t.Errorf("all wrong: %+v", got)
+	}
+}
+
+func TestHealthy(t *testing.T) {
+	p, _ := filled(t, 1)
+	p.care()
+	if h := p.Health(); h != (plugin.Health{State: plugin.Healthy}) {
+		t.Errorf("health %+v", h)
+	}
+}
+
+func BenchmarkLookup(b *testing.B) {
+	p, e := filled(b, 100_000)
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if len(p.Lookup(e.Service)) != 1 {
+				b.Fail()
+			}
+		}
+	})
+}
+
+// BenchmarkMemory reports the bytes of an entry, one of 100,000, beyond the entry itself
+// as a Go value with its texts and its map.
+func BenchmarkMemory(b *testing.B) {
+	const n = 100_000
+	for range b.N {
+		plain := heap(func() any {
+			list := make([]registry.Entry, n)
+			for i := range list {
+				list[i].Service = name.MustService(fmt.Sprintf("service/%d", i))
+				list[i].Meta = map[string]string{"load": fmt.Sprint("0.", i%10)}
+			}
+			return list
+		})
+		all := heap(func() any { p, _ := filled(b, n); return p })
+		b.ReportMetric(float64(plain)/n, "own-B/entry")
+		b.ReportMetric(float64(all-plain)/n, "overhead-B/entry")
+	}
+}
+
+func heap(fill func() any) int64 {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	kept := fill()
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	runtime.KeepAlive(kept)
+	return int64(after.HeapAlloc) - int64(before.HeapAlloc)
+}

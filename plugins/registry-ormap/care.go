@@ -1,0 +1,43 @@
+package registryormap
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/barrelp2p/barrel/interfaces/plugin"
+)
+
+// care looks at what changes slowly: the own key, and what is to be reported.
+func (o *ormap) care() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if key := o.env.Signer.Public(); key != o.signer {
+		o.signer = key
+		o.machine.Resign(o.now(), &o.out)
+		o.perform()
+	}
+	h := o.assess()
+	if old := o.health.Swap(&h); *old != h && h.State != plugin.Healthy {
+		o.env.Log.Warn("registry is incomplete", "detail", h.Detail)
+	}
+}
+
+// assess says what people should know.
+func (o *ormap) assess() plugin.Health {
+	stats, store := o.machine.Stats(), o.machine.Store()
+	var facts []string
+	if over := store.Oversize(); len(over) > 0 {
+		facts = append(facts, fmt.Sprintf("%d nodes have more than max_entries or max_bytes allow here, as %s: set both alike on all nodes", len(over), over[0]))
+	}
+	if stats.Log.Clones > 0 {
+		facts = append(facts, "a later life of this very node has been seen: stop the copy of its data directory that runs elsewhere")
+	}
+	if len(facts) > 0 {
+		return plugin.Health{State: plugin.Degraded, Detail: strings.Join(facts, "; ")}
+	}
+	detail := ""
+	if stats.Log.Forged+stats.Malformed+o.refused > 0 {
+		detail = fmt.Sprintf("refused: %d forged and %d malformed messages, %d registrations", stats.Log.Forged, stats.Malformed, o.refused)
+	}
+	return plugin.Health{State: plugin.Healthy, Detail: detail}
+}
