@@ -73,7 +73,7 @@ func serveNode(ctx context.Context, dir string) (*core.Node, error) {
 			}()
 		}
 	}()
-	return n, core.Offer(n, "idle", core.Anyone, func(ctx context.Context, self *core.Self, _ int) error {
+	return n, core.OfferStart(n, "idle", core.Anyone, func(ctx context.Context, self *core.Self, _ int) error {
 		_, err := self.Receive(ctx)
 		return err
 	})

@@ -309,4 +309,3 @@ func pump(s io.ReadWriter, closeWrite func() error, size int64) (float64, error)
 	}
 	return float64(size) / (1 << 20) / time.Since(begin).Seconds(), err
 }
-

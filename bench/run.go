@@ -44,7 +44,7 @@ func (b *bench) run(ctx context.Context, only []string) error {
 	parts := []struct {
 		name string
 		run  func(context.Context) error
-	}{{"oneway", b.oneWay}, {"calls", b.calls}, {"stream", b.streams}, {"local", b.local}}
+	}{{"oneway", b.oneWay}, {"calls", b.calls}, {"stream", b.streams}, {"local", b.local}, {"profile", b.profiled}}
 	for _, p := range parts {
 		if !slices.Contains(only, p.name) {
 			continue
@@ -189,4 +189,11 @@ func many2(parallel int, run func(i int) error) (int, error) {
 	}
 	all.Wait()
 	return parallel, errors.Join(errs...)
+}
+
+// profiled is one figure of the node alone, to be looked at with PROF_C and PROF_S.
+func (b *bench) profiled(ctx context.Context) error {
+	v, err := b.node.oneWay(ctx, 1, 64, b.each)
+	b.rows = append(b.rows, row{what: "one way, 64 B", node: v, unit: "/s"})
+	return err
 }
