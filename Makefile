@@ -10,7 +10,7 @@ FUZZTIME ?= 3s
 TIMEOUT  ?= 8m
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo quick test test-fmt test-vet test-sim test-race sim sim-long sim-tables arch lint fmt fuzz bench clean gen gen-check
+.PHONY: help build demo quick test test-fmt test-vet test-sim test-race hundred sim sim-long sim-tables arch lint fmt fuzz bench clean gen gen-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ sim-long: ## 50 seeds and the large sizes
 
 sim-tables: ## docs/simulation.md as the code produces it
 	TABLES=$(CURDIR)/docs/simulation.md NODES=$(NODES) SEED=$(SEED) nice -n 10 $(GO) test -count=1 -timeout 2h ./core/sim -run '^TestTables$$'
+
+hundred: ## a hundred real nodes in one process, measured for eight minutes; wants the machine for itself
+	BARREL_HUNDRED=1 $(GO) test -count=1 -v -timeout 20m ./core -run '^TestHundred$$'
 
 lint: $(LINTER) ## golangci-lint as .golangci.yml says
 	$(LINTER) run --allow-parallel-runners ./...

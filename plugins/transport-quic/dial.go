@@ -153,6 +153,9 @@ func dialError(ctx context.Context, target netip.AddrPort, err error) error {
 		return fmt.Errorf("%w at %s within %v: %s", transport.ErrUnreachable, target, handshakeIdle, next)
 	}
 	if te, ok := errors.AsType[*quic.TransportError](err); ok {
+		if !te.Remote && te.ErrorCode == quic.InternalError { // the system did not send it
+			return fmt.Errorf("%w at %s: %s: %s", transport.ErrUnreachable, target, te.ErrorMessage, next)
+		}
 		return fmt.Errorf("%s answers but is of no use: %w: check that it is the address of a node", target, protocolError(te))
 	}
 	if versions, ok := errors.AsType[*quic.VersionNegotiationError](err); ok {

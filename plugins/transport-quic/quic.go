@@ -44,7 +44,7 @@ func Factory() transport.Factory {
 // read as IP address and port. The transport closes them. It is for running the real
 // protocol on a simulated network.
 func NewOn(env transport.Env, s *Settings, open func(context.Context) (net.PacketConn, error)) (transport.Plugin, error) {
-	return &carrier{env: env, settings: *s, open: open, certs: newCertStore(env, s)}, nil
+	return &carrier{env: env, settings: *s, open: open, certs: newCertStore(env, s), here: &machine{look: machineAddresses}}, nil
 }
 
 var (
@@ -60,6 +60,7 @@ type carrier struct {
 	settings Settings
 	open     func(context.Context) (net.PacketConn, error)
 	certs    *certStore
+	here     *machine
 
 	mu   sync.Mutex
 	life *life
@@ -148,7 +149,7 @@ func (c *carrier) Addresses() []name.Address {
 	if l == nil {
 		return nil
 	}
-	return advertised(c.settings.Advertise, l.bound, c.env.Node, machineAddresses)
+	return advertised(c.settings.Advertise, l.bound, c.env.Node, c.here)
 }
 
 // Liveness is as the settings say.
