@@ -113,14 +113,14 @@ func (f *Future[T]) Wait(ctx context.Context) (T, error) {
 }
 
 // Try waits for at most d, and reports whether there is an answer.
-func (f *Future[T]) Try(d time.Duration) (value T, err error, there bool) {
+func (f *Future[T]) Try(d time.Duration) (value T, there bool, err error) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-f.done:
-		return f.value, f.err, true
+		return f.value, true, f.err
 	case <-timer.C:
-		return value, nil, false
+		return value, false, nil
 	}
 }
 

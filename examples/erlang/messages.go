@@ -97,7 +97,7 @@ func dispatch(ctx context.Context, w *world) error {
 	nodes := w.a.Alive() // this one too, so there is always one
 	sum := 0
 	for i := range 10 {
-		to := core.Everywhere(service("worker"), []name.Node{nodes[rand.IntN(len(nodes))]})[0] //nolint:gosec // any will do
+		to := core.Everywhere(service("worker"), []name.Node{nodes[rand.IntN(len(nodes))]})[0]
 		doubled, err := core.Call[int, int](ctx, w.a, to, i)
 		if err != nil {
 			return err
