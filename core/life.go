@@ -70,6 +70,7 @@ type life struct {
 	gate                  gate
 
 	reloaded atomic.Pointer[config.Config] // as last read again; nil: never
+	replaced replaced
 }
 
 func newLife(n *Node, me *self) *life {

@@ -207,3 +207,10 @@ func (stillNode) OpenStream(context.Context, string, name.Node) (admin.ByteStrea
 func (stillNode) AcceptStream(context.Context, string, func() error) (admin.ByteStream, error) {
 	return nil, &admin.Error{Kind: admin.KindUsage, Text: "tag is taken"}
 }
+
+func (stillNode) ReplacePlugin(_ context.Context, kind, name string) (admin.Plugin, error) {
+	if name != "mine" {
+		return admin.Plugin{}, &admin.Error{Kind: admin.KindNotFound, Text: "no such plugin"}
+	}
+	return admin.Plugin{Kind: kind, Name: name, External: true, PID: 7}, nil
+}

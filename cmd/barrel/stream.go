@@ -61,7 +61,7 @@ func (a *app) catCommand() *cobra.Command {
 	})
 	a.nodeFlags(cmd)
 	cmd.Flags().BoolVarP(&listen, "listen", "l", false, "listen for the tag (cat -l TAG) and take the first stream that comes")
-	cmd.Args = func(cmd *cobra.Command, args []string) error {
+	cmd.Args = func(_ *cobra.Command, args []string) error {
 		if want := map[bool]int{true: 1, false: 2}[listen]; len(args) != want {
 			return usage("cat: give TAG NODE, or -l TAG to listen")
 		}

@@ -287,3 +287,10 @@ func (f *fakeNode) AcceptStream(ctx context.Context, tag string, listening func(
 	}
 	return newFakeStream(tag), nil
 }
+
+func (f *fakeNode) ReplacePlugin(_ context.Context, kind, name string) (Plugin, error) {
+	if name != "mine" {
+		return Plugin{}, &Error{Kind: KindNotFound, Text: "no such plugin"}
+	}
+	return Plugin{Kind: kind, Name: name, External: true, PID: 7}, nil
+}
