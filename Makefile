@@ -6,7 +6,7 @@ GO       ?= go
 GOFMT    := $(shell $(GO) env GOROOT)/bin/gofmt
 BIN      := bin
 LINTER   := $(BIN)/golangci-lint
-FUZZTIME ?= 3s
+FUZZTIME ?= 1s
 TIMEOUT  ?= 8m
 
 .DEFAULT_GOAL := help
@@ -76,7 +76,7 @@ gen-check: # what is generated is what is committed, where protoc is installed
 fmt: ## format all Go files
 	$(GOFMT) -w .
 
-fuzz: ## each fuzz target for FUZZTIME (3s)
+fuzz: ## each fuzz target for FUZZTIME (1s)
 	@scripts/fuzz $(FUZZTIME)
 
 bench: ## all benchmarks

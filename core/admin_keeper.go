@@ -118,10 +118,29 @@ func (c control) TrustMode() string { return c.trust.Mode() }
 
 // SetTrustMode exchanges the trust plugin; the next handshake is decided by it.
 func (c control) SetTrustMode(ctx context.Context, mode string) error {
-	_, p, err := buildNamed(c.life, plugin.Trust, mode, c.node.catalog.Trust, c.trustEnv)
+	p, err := c.newTrust(mode, c.configNow())
 	if err != nil {
 		return &admin.Error{Kind: admin.KindUsage, Text: err.Error()}
 	}
+	return c.exchangeTrust(ctx, mode, p)
+}
+
+// newTrust makes another trust plugin from a configuration.
+func (l *life) newTrust(mode string, cfg *config.Config) (trust.Plugin, error) {
+	cat, err := l.catalogOf(cfg)
+	if err != nil {
+		return nil, err
+	}
+	part, err := newFrom(l, plugin.Trust, mode, cat.Trust, l.trustEnv, cfg)
+	if err != nil {
+		return nil, err
+	}
+	p, _ := part.(trust.Plugin)
+	l.listen(id(plugin.Trust, mode), plugin.Trust, p)
+	return p, nil
+}
+
+func (c control) exchangeTrust(ctx context.Context, mode string, p trust.Plugin) error {
 	if err := c.trust.exchange(ctx, mode, p); err != nil {
 		return explain(err)
 	}

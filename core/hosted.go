@@ -41,23 +41,13 @@ func (l *life) absence(part string) string {
 
 // hosted is the plugin of a part, if it runs in a process of its own; else nil.
 func (l *life) hosted(part string) plugin.Hosted {
-	for _, unit := range l.units {
-		if unit.Name != part {
-			continue
-		}
-		p := unit.Part
-		if slot, ok := p.(*trustSlot); ok {
-			p = slot.now()
-		}
-		hosted, _ := p.(plugin.Hosted)
-		return hosted
-	}
-	return nil
+	hosted, _ := l.plugin(part).(plugin.Hosted)
+	return hosted
 }
 
 // describeProcess completes the entry of a plugin that is configured as a process.
 func (l *life) describeProcess(entry *admin.Plugin, part string) {
-	if _, entry.External = l.node.cfg.Plugins[entry.Kind+"/"+entry.Name]; !entry.External {
+	if _, entry.External = l.configNow().Plugins[entry.Kind+"/"+entry.Name]; !entry.External {
 		return
 	}
 	entry.Version = ""

@@ -52,6 +52,8 @@ type life struct {
 	processes *process.Processes
 	services  *service.Services
 	streams   *stream.Streams
+	joints    joints
+	globals   globals
 	letters   kernel.Bus[process.DeadLetter]
 	dead      refusals // what is told of them as events
 	bootstrap *bootstrap.Bootstrap
@@ -68,6 +70,7 @@ type life struct {
 	gate                  gate
 
 	reloaded atomic.Pointer[config.Config] // as last read again; nil: never
+	replaced replaced
 }
 
 func newLife(n *Node, me *self) *life {
@@ -92,6 +95,9 @@ func (l *life) start(ctx context.Context) (err error) {
 	l.tasks.Go("part failures", l.forwardFailure)
 	if err := l.kernel.Start(ctx); err != nil {
 		return errors.Join(err, l.close(ctx))
+	}
+	if err := l.startGlobals(); err != nil {
+		return errors.Join(err, l.kernel.Stop(ctx), l.close(ctx))
 	}
 	l.ready.Store(true)
 	l.warnAtStart()

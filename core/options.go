@@ -3,6 +3,7 @@ package core
 import (
 	"log/slog"
 
+	"github.com/barrelp2p/barrel/core/catalog"
 	"github.com/barrelp2p/barrel/core/config"
 	"github.com/barrelp2p/barrel/core/observe"
 	"github.com/barrelp2p/barrel/interfaces/discovery"
@@ -27,7 +28,9 @@ type options struct {
 	log     *slog.Logger
 	version string
 	reread  func() (*config.Config, error)
-	meters  observe.Provider
+
+	catalogOf func(*config.Config) (catalog.Catalog, error)
+	meters    observe.Provider
 
 	noSocket bool
 	policy   func(service name.Service, owner name.Node) error

@@ -12,8 +12,14 @@ import (
 )
 
 // Reload reads the configuration again. What can change while the node runs is
-// changed: the trust plugin, and the settings of plugins that can reload. Of the rest
-// it says that a restart is needed. The answer is a line for each changed key.
+// changed: the trust plugin, the settings of plugins that can reload, and plugins in
+// processes of their own. Of the rest it says that a restart is needed. The answer is a
+// line for each changed key:
+//
+//	discovery.static.nodes: live
+//	trust.use: reconnect: handshakes from now on; links that are up stay
+//	links.sweep: restart: changed in the file; restart the node to use it
+//	plugins.discovery/mine.sha256: not changed: ...
 func (c control) Reload(ctx context.Context) ([]string, error) {
 	if c.node.opts.reread == nil {
 		return nil, &admin.Error{Kind: admin.KindFailed, Text: "reload: this node was not made from a file"}
@@ -24,7 +30,7 @@ func (c control) Reload(ctx context.Context) ([]string, error) {
 	}
 	lines := []string{}
 	done := map[string]string{}
-	for _, key := range config.Diff(c.configNow(), next) {
+	for _, key := range c.changed(next) {
 		part := ownerOf(key)
 		if _, asked := done[part]; !asked {
 			done[part] = c.reloadPart(ctx, part, next)
@@ -32,6 +38,7 @@ func (c control) Reload(ctx context.Context) ([]string, error) {
 		lines = append(lines, key+": "+done[part])
 	}
 	c.reloaded.Store(next)
+	c.replaced.forget()
 	c.resolver.Invalidate(name.Node{}) // what a backend said may be different now
 	return lines, nil
 }
@@ -44,13 +51,20 @@ func (l *life) configNow() *config.Config {
 	return l.node.cfg
 }
 
-const needsRestart = "changed in the file; restart the node to use it"
+// What a changed key means.
+const (
+	isLive         = "live"
+	needsReconnect = "reconnect: handshakes from now on; links that are up stay"
+	needsRestart   = "restart: changed in the file; restart the node to use it"
+)
 
 // ownerOf is the part that a key belongs to: "discovery/static" for
-// "discovery.static.nodes", "trust" for "trust.use", "" for what no part owns.
+// "discovery.static.nodes", "discovery/mine" for "plugins.discovery/mine.sha256", "trust" for "trust.use", "" for what no part owns.
 func ownerOf(key string) string {
 	words := strings.SplitN(key, ".", 3)
 	switch {
+	case words[0] == "plugins" && len(words) > 1:
+		return words[1]
 	case key == "trust.use":
 		return "trust"
 	case len(words) < 3 || words[1] == "use":
@@ -61,7 +75,10 @@ func ownerOf(key string) string {
 
 func (c control) reloadPart(ctx context.Context, part string, next *config.Config) string {
 	if part == "trust" {
-		return outcome(c.SetTrustMode(ctx, next.Use(plugin.Trust)[0]))
+		return outcome(c.reloadTrust(ctx, next), needsReconnect)
+	}
+	if done, err := c.reloadProcess(ctx, part, next); done {
+		return outcome(err, isLive)
 	}
 	for _, unit := range c.units {
 		r, ok := unit.Part.(plugin.Reloader)
@@ -69,14 +86,24 @@ func (c control) reloadPart(ctx context.Context, part string, next *config.Confi
 			continue
 		}
 		kind, use := splitID(part)
-		return outcome(r.Reload(ctx, next.Settings(plugin.Kind(kind), use)))
+		return outcome(r.Reload(ctx, next.Settings(plugin.Kind(kind), use)), isLive)
 	}
 	return needsRestart
 }
 
-func outcome(err error) string {
+// reloadTrust puts another plugin into the trust slot.
+func (c control) reloadTrust(ctx context.Context, next *config.Config) error {
+	mode := next.Use(plugin.Trust)[0]
+	p, err := c.newTrust(mode, next)
+	if err != nil {
+		return err
+	}
+	return c.exchangeTrust(ctx, mode, p)
+}
+
+func outcome(err error, done string) string {
 	if err != nil {
 		return fmt.Sprintf("not changed: %v", err)
 	}
-	return "in force"
+	return done
 }

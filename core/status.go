@@ -108,7 +108,7 @@ func (l *life) warnAtStart() {
 func (c control) Plugins() []admin.Plugin {
 	health := c.health()
 	var out []admin.Plugin
-	for _, e := range c.node.catalog.Entries() {
+	for _, e := range c.catalogNow().Entries() {
 		p := admin.Plugin{
 			Kind: string(e.Kind), Name: e.Name, Version: c.node.opts.version,
 			Contract: e.Contract, Health: unused,

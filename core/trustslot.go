@@ -12,10 +12,12 @@ import (
 // trustSlot holds the trust plugin so that it can be exchanged while the node runs;
 // the next handshake is decided by the new one.
 type trustSlot struct {
+	turn sync.Mutex // held by who starts, stops or exchanges; decisions do not wait for that
+
 	mu      sync.RWMutex
 	mode    string
 	current trust.Plugin
-	running bool
+	running bool // guarded by turn
 }
 
 // Decide asks the plugin of the moment.
@@ -44,9 +46,9 @@ func (s *trustSlot) Vet(claim trust.Claim) error {
 
 // Start starts the plugin.
 func (s *trustSlot) Start(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.current.Start(ctx); err != nil {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	if err := s.now().Start(ctx); err != nil {
 		return err
 	}
 	s.running = true
@@ -55,10 +57,10 @@ func (s *trustSlot) Start(ctx context.Context) error {
 
 // Stop stops the plugin.
 func (s *trustSlot) Stop(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.turn.Lock()
+	defer s.turn.Unlock()
 	s.running = false
-	return s.current.Stop(ctx)
+	return s.now().Stop(ctx)
 }
 
 // Health is the plugin's own, if it tells.
@@ -80,14 +82,16 @@ func (s *trustSlot) Mode() string {
 
 // exchange puts another plugin in. If it does not start, the old one stays.
 func (s *trustSlot) exchange(ctx context.Context, mode string, next trust.Plugin) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.turn.Lock()
+	defer s.turn.Unlock()
 	if s.running {
 		if err := next.Start(ctx); err != nil {
-			return fmt.Errorf("trust/%s: %w; trust/%s stays", mode, err, s.mode)
+			return fmt.Errorf("trust/%s: %w; trust/%s stays", mode, err, s.Mode())
 		}
 	}
+	s.mu.Lock()
 	old := s.current
 	s.mode, s.current = mode, next
+	s.mu.Unlock()
 	return old.Stop(ctx)
 }

@@ -14,6 +14,7 @@ import (
 //	console terminal=a      the same in a terminal of that name, where the last command may go on running;
 //	                        what stands after the prompt of the chat is typed into it
 //	console dir=repository  the same in the root of this repository
+//	console needs=python3-grpcio  the same, where Python has what that package of Debian has
 //	yaml [file=x.yaml]      a configuration that `barrel config check` accepts
 //	yaml wrong file=x.yaml  one that it refuses
 //	go file=x/main.go       Go that is vetted, as a file of a module of the page's own
@@ -40,7 +41,7 @@ func (b block) text() string { return strings.Join(b.body, "\n") + "\n" }
 // wrong says what is wrong with the first line, or "".
 func (b block) wrong() string {
 	known := map[string][]string{
-		"text": {}, "console": {"terminal=", "dir=repository"}, "yaml": {"file=", "wrong"}, "go": {"file="},
+		"text": {}, "console": {"terminal=", "dir=repository", "needs="}, "yaml": {"file=", "wrong"}, "go": {"file="},
 	}
 	words, ok := known[b.kind]
 	if !ok {

@@ -56,7 +56,7 @@ func buildAndRun(m *testing.M) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	built = tools{root: root, bin: bin, env: environment(bin)}
+	built = tools{root: root, bin: bin, env: append(environment(bin), "BARREL_SOURCE="+root)}
 	return m.Run(), nil
 }
 
@@ -132,6 +132,10 @@ func tryPage(t *testing.T, name string) {
 			t.Errorf("line %d: %s", b.line, wrong)
 			continue
 		}
+		if need := b.value("needs"); need != "" && !there(t, need) {
+			t.Logf("line %d: not tried, because %s is not installed", b.line, need)
+			continue
+		}
 		switch {
 		case untyped && b.kind == "yaml":
 		case b.kind == "yaml":
@@ -145,6 +149,15 @@ func tryPage(t *testing.T, name string) {
 		}
 	}
 	program.vet(t)
+}
+
+// there reports whether what a block needs beside Go is installed.
+func there(t *testing.T, need string) bool {
+	t.Helper()
+	if need != "python3-grpcio" {
+		t.Fatalf("nobody knows how to look for %q", need)
+	}
+	return exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", "import grpc, google.protobuf, cryptography").Run() == nil
 }
 
 // checkConfig gives a block to `barrel config check`. With a name it stays for the

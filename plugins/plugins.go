@@ -16,6 +16,7 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/transport"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 	discoverydns "github.com/barrelp2p/barrel/plugins/discovery-dns"
+	discoveryexec "github.com/barrelp2p/barrel/plugins/discovery-exec"
 	discoveryfile "github.com/barrelp2p/barrel/plugins/discovery-file"
 	discoverystatic "github.com/barrelp2p/barrel/plugins/discovery-static"
 	membershipfull "github.com/barrelp2p/barrel/plugins/membership-full"
@@ -33,7 +34,7 @@ import (
 func All() catalog.Catalog {
 	return catalog.Catalog{
 		Transport:  []transport.Factory{transportquic.Factory(), transportmemory.Factory()},
-		Discovery:  []discovery.Factory{discoverystatic.Factory(), discoveryfile.Factory(), discoverydns.Factory()},
+		Discovery:  []discovery.Factory{discoverystatic.Factory(), discoveryfile.Factory(), discoverydns.Factory(), discoveryexec.Factory()},
 		Trust:      []trust.Factory{trusttofu.Factory(), truststrict.Factory()},
 		Membership: []membership.Factory{membershiphyparview.Factory(), membershipfull.Factory()},
 		Registry:   []registry.Factory{registryormap.Factory(), registrymemory.Factory()},

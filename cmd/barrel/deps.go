@@ -31,7 +31,7 @@ func realDeps() deps {
 			if err != nil {
 				return nil, err
 			}
-			return core.New(cfg, cat, opts...)
+			return core.New(cfg, cat, append(opts, core.WithCatalog(wholeCatalog))...)
 		},
 		doctor: func(ctx context.Context, cfg *config.Config, node name.Node) []admin.Check {
 			cat, err := wholeCatalog(cfg)

@@ -189,3 +189,10 @@ func (stillNode) RemovePin(of name.Node) error {
 func (stillNode) TrustMode() string { return "tofu" }
 
 func (stillNode) SetTrustMode(context.Context, string) error { return nil }
+
+func (stillNode) ReplacePlugin(_ context.Context, kind, name string) (admin.Plugin, error) {
+	if name != "mine" {
+		return admin.Plugin{}, &admin.Error{Kind: admin.KindNotFound, Text: "no such plugin"}
+	}
+	return admin.Plugin{Kind: kind, Name: name, External: true, PID: 7}, nil
+}

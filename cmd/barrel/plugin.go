@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,9 +18,28 @@ func (a *app) pluginCommand() *cobra.Command {
 		}
 		return a.show(plugins, pluginRows(plugins))
 	}))
-	return noun("plugin", "the plugins of the node", list, a.pluginServeCommand(), a.pluginTestCommand(),
+	reload := a.talks(a.leaf("reload KIND/NAME", "start the process of a plugin anew, as the configuration says now; a bad one leaves the old one in place",
+		func(ctx context.Context, args []string) error { return a.reloadPlugin(ctx, args[0]) }))
+	return noun("plugin", "the plugins of the node", list, reload, a.pluginServeCommand(), a.pluginTestCommand(),
 		a.pluginNewCommand(), a.pluginPinCommand())
 }
+
+func (a *app) reloadPlugin(ctx context.Context, id string) error {
+	kind, name, found := strings.Cut(id, "/")
+	if !found {
+		return usage("%q is no KIND/NAME: write it as discovery/mine", id)
+	}
+	return a.ask(ctx, reloadTimeout, func(ctx context.Context, c *admin.Client) error {
+		p, err := c.ReplacePlugin(ctx, kind, name)
+		if err != nil {
+			return err
+		}
+		return a.show(p, pluginRows([]admin.Plugin{p}))
+	})
+}
+
+// reloadTimeout is enough for a process that takes its time to start.
+const reloadTimeout = 30 * time.Second
 
 // plugins asks the node; without one the answer is what is built in, none of it in use.
 func (a *app) plugins(ctx context.Context) (plugins []admin.Plugin, err error) {

@@ -174,7 +174,7 @@ func copyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, text, 0o644)
+	return os.WriteFile(to, text, 0o644) //nolint:gosec // where the user says
 }
 
 // pinDocument is the result of plugin pin.

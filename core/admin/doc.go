@@ -22,6 +22,7 @@
 //	GET    /v1/trust  /v1/trust/mode    PUT /v1/trust/mode {mode}
 //	POST   /v1/trust {node, public_key}      DELETE /v1/trust?node=
 //	POST   /v1/join {node}  /v1/leave  /v1/reload  /v1/keys/rotate {what}
+//	POST   /v1/plugins/reload {kind,name}
 //	POST   /v1/call {target, payload}   /v1/send {target, payload}   payload in base64
 //	GET    /v1/events?kinds=&initial=  text/event-stream, or a document a line if the
 //	                             request accepts application/x-ndjson

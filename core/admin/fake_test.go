@@ -236,3 +236,10 @@ func (f *fakeNode) SetTrustMode(_ context.Context, mode string) error {
 	f.mode = mode
 	return nil
 }
+
+func (f *fakeNode) ReplacePlugin(_ context.Context, kind, name string) (Plugin, error) {
+	if name != "mine" {
+		return Plugin{}, &Error{Kind: KindNotFound, Text: "no such plugin"}
+	}
+	return Plugin{Kind: kind, Name: name, External: true, PID: 7}, nil
+}

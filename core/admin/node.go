@@ -14,6 +14,14 @@ type Node interface {
 	Actor
 	Messenger
 	Keeper
+	Replacer
+}
+
+// Replacer starts plugins anew that run in processes of their own.
+type Replacer interface {
+	// ReplacePlugin reads the configuration again and starts a new process, which takes
+	// the place of the old one when it works. With an error the old one stays.
+	ReplacePlugin(ctx context.Context, kind, name string) (Plugin, error)
 }
 
 // Reader answers questions from memory.

@@ -48,6 +48,7 @@ func (s *Server) routes(open *sessions) []route {
 		post("/v1/join", action(maxBody, s.join)),
 		post("/v1/leave", question(s.leave)),
 		post("/v1/reload", question(s.reload)),
+		post("/v1/plugins/reload", action(maxBody, s.replacePlugin)),
 		post("/v1/call", action(maxPayloadBody, s.call)),
 		post("/v1/send", action(maxPayloadBody, s.send)),
 		get("/v1/events", s.events),

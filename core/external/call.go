@@ -29,21 +29,21 @@ func call[H half, R any](ctx context.Context, g *guest[H], ask func(context.Cont
 	case g.room <- struct{}{}:
 		defer func() { <-g.room }()
 	default:
-		return none, g.label(ErrBusy)
+		return none, g.named(ErrBusy)
 	}
 	live, _ := g.now()
 	if live == nil {
 		if err := ctx.Err(); err != nil {
-			return none, g.label(err)
+			return none, g.named(err)
 		}
-		return none, g.label(g.gone())
+		return none, g.named(g.gone())
 	}
-	limit := g.spec.timeout()
+	limit := g.runs().timeout()
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v: %w", limit, context.DeadlineExceeded))
 	defer cancel()
 	answer, err := ask(ctx, live.half)
 	if err != nil {
-		return none, g.label(live.process.lost(err))
+		return none, g.named(live.process.lost(err))
 	}
 	return answer, nil
 }
@@ -55,9 +55,9 @@ func (s Spec) timeout() time.Duration {
 	return s.Timeout
 }
 
-// label puts the plugin's name before an error, once. Verdicts are left as the plugin
+// named puts the plugin's name before an error, once. Verdicts are left as the plugin
 // gave them: they are answers.
-func (g *guest[H]) label(err error) error {
+func (g *guest[H]) named(err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -69,5 +69,5 @@ func (g *guest[H]) label(err error) error {
 	case errors.Is(err, trust.ErrUntrusted), errors.Is(err, trust.ErrKeyMismatch), errors.Is(err, plugin.ErrUnsupported):
 		return err
 	}
-	return fmt.Errorf("%s: %w", g.spec.label(), err)
+	return fmt.Errorf("%s: %w", g.label, err)
 }

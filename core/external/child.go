@@ -123,9 +123,9 @@ func (c *child) live(cmd *exec.Cmd, stdout, stderr pipe, end *os.File, started c
 	reading.Go(func() { c.log.read("stdout", stdout.r, c.greeting.take) })
 	reading.Go(func() { c.log.read("stderr", stderr.r, nil) })
 	err = bury(cmd)
-	watcher.wait()
-	c.ended(howEnded(cmd.ProcessState, err))
+	c.buried(cmd.ProcessState, err)
 	close(c.exited)
+	watcher.wait()
 	_ = c.lifeline.Close()
 	deadline := time.Now().Add(drainTime)
 	_, _ = stdout.r.SetReadDeadline(deadline), stderr.r.SetReadDeadline(deadline)
@@ -134,11 +134,19 @@ func (c *child) live(cmd *exec.Cmd, stdout, stderr pipe, end *os.File, started c
 	_, _ = stdout.r.Close(), stderr.r.Close()
 }
 
-func howEnded(state *os.ProcessState, err error) string {
+// buried notes how the process ended. Unless we killed it: then it is known why, and a
+// status that says otherwise only means that it was faster.
+func (c *child) buried(state *os.ProcessState, err error) {
+	how := fmt.Sprint(err)
 	if state != nil {
-		return state.String()
+		how = state.String()
 	}
-	return err.Error()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	killed := state != nil && state.ExitCode() < 0
+	if c.how == "" || !killed {
+		c.how, c.byHost = how, c.byHost && killed
+	}
 }
 
 // ended notes why, unless there is a reason already.

@@ -49,6 +49,7 @@ var (
 	_ plugin.HealthReporter = (*discoveryFacade)(nil)
 	_ plugin.HealthTeller   = (*discoveryFacade)(nil)
 	_ plugin.Hosted         = (*discoveryFacade)(nil)
+	_ plugin.Replacer       = (*discoveryFacade)(nil)
 	_ plugin.Facade         = (*discoveryFacade)(nil)
 )
 
@@ -98,7 +99,7 @@ func (f *discoveryFacade) publishAgain(ctx context.Context, d *wire.Discovery) {
 	if record == nil || !f.Can(wire.AbilityPublish) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, f.spec.timeout())
+	ctx, cancel := context.WithTimeout(ctx, f.runs().timeout())
 	defer cancel()
 	if err := d.Publish(ctx, *record); err != nil {
 		f.env.Log.Warn("the new process of the plugin does not publish", "error", err)
@@ -121,7 +122,7 @@ func (f *discoveryFacade) Watch(ctx context.Context) (<-chan name.Node, error) {
 	}
 	live, changed := f.now()
 	if live == nil {
-		return nil, f.label(f.gone())
+		return nil, f.named(f.gone())
 	}
 	out := make(chan name.Node)
 	w := &watching{facade: f, out: out}
@@ -129,9 +130,9 @@ func (f *discoveryFacade) Watch(ctx context.Context) (<-chan name.Node, error) {
 	changes, err := live.half.Watch(w.ctx)
 	if err != nil {
 		w.cancel()
-		return nil, f.label(live.process.lost(err))
+		return nil, f.named(live.process.lost(err))
 	}
-	running := f.env.Tasks.Go("watch of "+f.spec.ID(), func(stop context.Context) {
+	running := f.env.Tasks.Go("watch of "+f.id, func(stop context.Context) {
 		defer close(out)
 		defer w.cancel()
 		defer context.AfterFunc(stop, w.cancel)()
@@ -139,7 +140,7 @@ func (f *discoveryFacade) Watch(ctx context.Context) (<-chan name.Node, error) {
 	})
 	if !running {
 		w.cancel()
-		return nil, f.label(plugin.ErrGone)
+		return nil, f.named(plugin.ErrGone)
 	}
 	return out, nil
 }

@@ -40,7 +40,7 @@ func TestKilledInTheMiddleOfCalls(t *testing.T) {
 	for range callers {
 		wait.Go(func() {
 			_, err := w.lookup("slow")
-			if !errors.Is(err, plugin.ErrGone) || !strings.Contains(err.Error(), "signal: killed") {
+			if !errors.Is(err, plugin.ErrGone) || !strings.HasPrefix(err.Error(), "discovery(test): ") {
 				t.Errorf("a caller was told %v", err)
 			}
 		})
@@ -57,7 +57,7 @@ func TestKilledInTheMiddleOfCalls(t *testing.T) {
 		t.Errorf("process %+v", got)
 	}
 	told := w.told()
-	if len(told) < 2 || told[0].State != plugin.Degraded || !strings.Contains(told[0].Detail, "signal: killed") || told[len(told)-1].State != plugin.Healthy {
+	if text := fmt.Sprint(told); !strings.Contains(text, "degraded plugin is gone: signal: killed") || told[len(told)-1].State != plugin.Healthy {
 		t.Errorf("told %v", told)
 	}
 }
@@ -324,7 +324,7 @@ func TestTheBudgetRunsOut(t *testing.T) {
 	if _, err := w.lookup("a"); !errors.Is(err, plugin.ErrGone) {
 		t.Errorf("error %v", err)
 	}
-	if err := w.facade.Replace(t.Context()); err != nil {
+	if err := w.facade.Replace(t.Context(), w.facade); err != nil {
 		t.Fatalf("Replace after the failure: %v", err)
 	}
 	w.expectWorks()
@@ -376,7 +376,7 @@ func TestReplaceAndReload(t *testing.T) {
 	t.Parallel()
 	w := started(t, "good")
 	pid := w.pid()
-	if err := w.facade.Replace(t.Context()); err != nil {
+	if err := w.facade.Replace(t.Context(), w.facade); err != nil {
 		t.Fatal(err)
 	}
 	w.expectWorks()
@@ -399,6 +399,28 @@ func TestReplaceAndReload(t *testing.T) {
 	}
 	if got := w.facade.Process().Restarts; got != 0 {
 		t.Errorf("%d restarts: what was asked for does not count", got)
+	}
+}
+
+func TestABadReplacementLeavesTheOldOne(t *testing.T) {
+	t.Parallel()
+	w := started(t, "good")
+	pid := w.pid()
+	for what, spec := range map[string]Spec{
+		"dies early": self(t, plugin.Discovery, "dies early"), "start fails": self(t, plugin.Discovery, "start fails"),
+		"no such file": {Kind: plugin.Discovery, Name: "test", Command: "/no/such/file"},
+	} {
+		next := newWorld(t, quick(), spec, nil)
+		if err := w.facade.Replace(t.Context(), next.facade); err == nil || !strings.Contains(err.Error(), "the old process stays") {
+			t.Errorf("%s: %v", what, err)
+		}
+		w.expectWorks()
+		if w.pid() != pid {
+			t.Fatalf("%s: the process was replaced", what)
+		}
+	}
+	if err := w.facade.Replace(t.Context(), startTrust(t, plugintest.NewTrustPins())); err == nil {
+		t.Error("a trust plugin took its place")
 	}
 }
 

@@ -25,7 +25,8 @@ type half interface {
 // guest is what the facades of all kinds have in common: the process of the moment, its
 // host half, and the care for both.
 type guest[H half] struct {
-	spec      Spec
+	id        string // kind/name
+	label     string // how errors name it
 	opts      Options
 	env       plugin.Env
 	contracts []string
@@ -38,6 +39,7 @@ type guest[H half] struct {
 	sockets string        // the directory of their sockets
 
 	mu       sync.Mutex
+	spec     Spec // of the next process
 	section  plugin.Section
 	live     *running[H]   // nil: there is no process
 	changed  chan struct{} // closed when live changes
@@ -57,7 +59,7 @@ type running[H half] struct {
 func newGuest[H half](spec Spec, opts Options, env plugin.Env, section plugin.Section, contracts []string, connect func(grpc.ClientConnInterface, wire.Description) H) *guest[H] {
 	opts = opts.withDefaults()
 	return &guest[H]{
-		spec: spec, opts: opts, env: env, section: section, contracts: contracts, connect: connect,
+		id: spec.ID(), label: spec.label(), spec: spec, opts: opts, env: env, section: section, contracts: contracts, connect: connect,
 		tell: func(plugin.Health) {}, revived: func(context.Context, H) {},
 		room: make(chan struct{}, opts.Calls), turn: make(chan struct{}, 1),
 		changed: make(chan struct{}), health: plugin.Health{State: plugin.New},
@@ -67,7 +69,7 @@ func newGuest[H half](spec Spec, opts Options, env plugin.Env, section plugin.Se
 // Start launches the process and starts the plugin in it. It fails if that fails: a
 // program that never worked is a mistake of the settings and not an accident.
 func (g *guest[H]) Start(ctx context.Context) error {
-	if err := g.spec.validate(); err != nil {
+	if err := g.runs().validate(); err != nil {
 		return err
 	}
 	if err := g.lock(ctx); err != nil {
@@ -75,8 +77,8 @@ func (g *guest[H]) Start(ctx context.Context) error {
 	}
 	defer g.unlock()
 	var err error
-	if g.sockets, err = privateDir(g.opts.SocketDir, g.env.DataDir, g.spec.ID()); err != nil {
-		return fmt.Errorf("%s: directory of sockets: %w", g.spec.label(), err)
+	if g.sockets, err = privateDir(g.opts.SocketDir, g.env.DataDir, g.id); err != nil {
+		return fmt.Errorf("%s: directory of sockets: %w", g.label, err)
 	}
 	now, err := g.begin(ctx)
 	if err != nil {
@@ -88,7 +90,7 @@ func (g *guest[H]) Start(ctx context.Context) error {
 		health = plugin.Health{State: plugin.Healthy} // it started; the supervisor asks again
 	}
 	g.set(health)
-	g.env.Tasks.Go("watch over "+g.spec.ID(), g.supervise)
+	g.env.Tasks.Go("watch over "+g.id, g.supervise)
 	return nil
 }
 
@@ -109,13 +111,13 @@ func (g *guest[H]) Stop(ctx context.Context) error {
 
 // begin launches a process, gives it its settings and starts the plugin in it.
 func (g *guest[H]) begin(ctx context.Context) (_ *running[H], err error) {
-	p, err := launch(ctx, g.spec, g.opts, g.sockets, g.contracts, g.env.Log)
+	p, err := launch(ctx, g.runs(), g.opts, g.sockets, g.contracts, g.env.Log)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", g.spec.label(), err)
+		return nil, fmt.Errorf("%s: %w", g.label, err)
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("%s: %w", g.spec.label(), p.lost(err))
+			err = fmt.Errorf("%s: %w", g.label, p.lost(err))
 			p.end("ended: it could not be started")
 		}
 	}()
@@ -124,7 +126,7 @@ func (g *guest[H]) begin(ctx context.Context) (_ *running[H], err error) {
 	now := &running[H]{process: p, half: g.connect(p.conn, p.said)}
 	problems, err := now.half.Configure(ctx, g.env, g.settings(), p.contract)
 	if len(problems) > 0 {
-		err = &plugin.SettingsError{Kind: g.spec.Kind, Name: g.spec.Name, Problems: problems}
+		err = &plugin.SettingsError{Kind: g.runs().Kind, Name: g.runs().Name, Problems: problems}
 	}
 	if err != nil {
 		return nil, err
@@ -139,10 +141,10 @@ func (g *guest[H]) retire(ctx context.Context, old *running[H]) error {
 	err := old.half.Stop(stopping)
 	cancel()
 	if err != nil {
-		err = fmt.Errorf("%s: stop: %w", g.spec.label(), old.process.lost(err))
+		err = fmt.Errorf("%s: stop: %w", g.label, old.process.lost(err))
 		old.process.end("killed: it did not stop")
 	} else if err = old.process.stop(ctx); err != nil {
-		err = fmt.Errorf("%s: %w", g.spec.label(), err)
+		err = fmt.Errorf("%s: %w", g.label, err)
 	}
 	if err == nil || g.opts.Strict {
 		return err
@@ -156,7 +158,7 @@ func (g *guest[H]) lock(ctx context.Context) error {
 	case g.turn <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%s: %w", g.spec.label(), context.Cause(ctx))
+		return fmt.Errorf("%s: %w", g.label, context.Cause(ctx))
 	}
 }
 
@@ -239,18 +241,18 @@ func (g *guest[H]) Can(ability string) bool {
 func (g *guest[H]) Reload(ctx context.Context, settings any) error {
 	section, ok := settings.(*plugin.Section)
 	if !ok {
-		return fmt.Errorf("%s: settings are a %T, not a %T", g.spec.label(), settings, section)
+		return fmt.Errorf("%s: settings are a %T, not a %T", g.label, settings, section)
 	}
 	live, _ := g.now()
 	if live == nil || !g.Can(wire.AbilityReload) {
-		return g.replace(ctx, *section)
+		return g.exchange(ctx, g.runs(), *section)
 	}
 	problems, err := live.half.Change(ctx, *section)
 	if len(problems) > 0 {
-		err = &plugin.SettingsError{Kind: g.spec.Kind, Name: g.spec.Name, Problems: problems}
+		err = &plugin.SettingsError{Kind: g.runs().Kind, Name: g.runs().Name, Problems: problems}
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", g.spec.label(), live.process.lost(err))
+		return fmt.Errorf("%s: %w", g.label, live.process.lost(err))
 	}
 	g.mu.Lock()
 	g.section = *section
@@ -258,25 +260,32 @@ func (g *guest[H]) Reload(ctx context.Context, settings any) error {
 	return nil
 }
 
-// Replace starts a new process beside the old one and puts it in its place when it
-// works. If it does not, the old one stays and nobody has noticed.
-func (g *guest[H]) Replace(ctx context.Context) error { return g.replace(ctx, g.settings()) }
+// guested is a facade with this kind of guest.
+type guested[H half] interface{ own() *guest[H] }
 
-func (g *guest[H]) replace(ctx context.Context, section plugin.Section) error {
+func (g *guest[H]) own() *guest[H] { return g }
+
+// Replace starts the process that next describes beside the old one and puts it in its
+// place when it works. If it does not, the old one stays and nobody has noticed.
+func (g *guest[H]) Replace(ctx context.Context, next plugin.Part) error {
+	other, ok := next.(guested[H])
+	if !ok {
+		return fmt.Errorf("%s: a %T cannot take its place", g.label, next)
+	}
+	return g.exchange(ctx, other.own().spec, other.own().settings())
+}
+
+// exchange is Replace with what it takes of next.
+func (g *guest[H]) exchange(ctx context.Context, spec Spec, section plugin.Section) error {
 	if err := g.lock(ctx); err != nil {
 		return err
 	}
 	defer g.unlock()
-	before := g.settings()
-	g.mu.Lock()
-	g.section = section
-	g.mu.Unlock()
+	oldSpec, oldSection := g.describe(spec, section)
 	next, err := g.begin(ctx)
 	if err != nil {
-		g.mu.Lock()
-		g.section = before
-		g.mu.Unlock()
-		return err
+		g.describe(oldSpec, oldSection)
+		return fmt.Errorf("%w; the old process stays", err)
 	}
 	old := g.swap(next)
 	g.feel(plugin.Health{State: plugin.Healthy})
@@ -285,4 +294,19 @@ func (g *guest[H]) replace(ctx context.Context, section plugin.Section) error {
 		return g.retire(ctx, old)
 	}
 	return nil
+}
+
+// describe changes what the next process is to be.
+func (g *guest[H]) describe(spec Spec, section plugin.Section) (Spec, plugin.Section) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	oldSpec, oldSection := g.spec, g.section
+	g.spec, g.section = spec, section
+	return oldSpec, oldSection
+}
+
+func (g *guest[H]) runs() Spec {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.spec
 }

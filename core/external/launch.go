@@ -150,7 +150,7 @@ func firstLine(err error) string {
 
 // exitPatience is for how long the end of a process is waited for when its connection
 // has broken: the two come within milliseconds of each other.
-const exitPatience = 50 * time.Millisecond
+const exitPatience = 75 * time.Millisecond
 
 // agree picks the contract, the one that the host prefers.
 func agree(spec Spec, said wire.Description, contracts []string) (string, error) {
@@ -206,7 +206,7 @@ func (p *process) lost(err error) error {
 	}
 	select {
 	case <-p.child.done:
-	case <-time.After(exitPatience / 2):
+	case <-time.After(exitPatience / 4):
 	}
 	return p.child.gone()
 }

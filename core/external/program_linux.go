@@ -1,6 +1,8 @@
 package external
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -22,9 +24,25 @@ func newProgram(name, _ string) (*program, error) {
 	return &program{file: os.NewFile(uintptr(fd), "memfd:"+name)}, nil
 }
 
-func (p *program) seal() error {
-	_, err := unix.FcntlInt(p.file.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE)
-	return err
+// seal makes the copy unchangeable and returns its checksum.
+func (p *program) seal() (sum string, err error) {
+	if _, err := unix.FcntlInt(p.file.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE); err != nil {
+		return "", fmt.Errorf("seal: %w", err)
+	}
+	info, err := p.file.Stat()
+	if err != nil || info.Size() == 0 {
+		return hashed(nil), err
+	}
+	mapped, err := unix.Mmap(int(p.file.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return "", fmt.Errorf("map: %w", err)
+	}
+	return hashed(mapped), unix.Munmap(mapped)
+}
+
+func hashed(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
 // path is what to execute in a child that has inherited the file under a number.

@@ -3,6 +3,9 @@
 package external
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
 	"os"
 )
 
@@ -17,7 +20,17 @@ func newProgram(_, private string) (*program, error) {
 	return &program{file: f}, nil
 }
 
-func (p *program) seal() error { return p.file.Chmod(0o500) }
+// seal makes the copy executable and returns its checksum.
+func (p *program) seal() (sum string, err error) {
+	if err := p.file.Chmod(0o500); err != nil {
+		return "", err
+	}
+	hash := sha256.New()
+	if _, err := io.Copy(hash, io.NewSectionReader(p.file, 0, maxProgram)); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
 
 // path is what to execute.
 func (p *program) path(int) string { return p.file.Name() }

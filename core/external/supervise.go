@@ -115,7 +115,7 @@ func (g *guest[H]) revive(ctx context.Context, budget *budget, changed <-chan st
 
 func (g *guest[H]) failed() string {
 	return fmt.Sprintf("ended more than %d times within %v: see the log, then run `barrel plugin reload %s`; %s",
-		g.opts.Budget, g.opts.Window, g.spec.ID(), g.gone())
+		g.opts.Budget, g.opts.Window, g.id, g.gone())
 }
 
 // again starts one new process.

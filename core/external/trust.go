@@ -38,6 +38,7 @@ var (
 	_ plugin.HealthReporter = (*trustFacade)(nil)
 	_ plugin.HealthTeller   = (*trustFacade)(nil)
 	_ plugin.Hosted         = (*trustFacade)(nil)
+	_ plugin.Replacer       = (*trustFacade)(nil)
 	_ plugin.Facade         = (*trustFacade)(nil)
 )
 

@@ -23,7 +23,7 @@ import (
 // quick is the patience of tests: that of operators is longer.
 func quick() Options {
 	return Options{
-		Version: "test", Start: 20 * time.Second, Health: 50 * time.Millisecond, Misses: 3,
+		Version: "test", Start: 20 * time.Second, Health: 200 * time.Millisecond, Misses: 3,
 		Grace: 300 * time.Millisecond, Backoff: 10 * time.Millisecond, MaxPause: 50 * time.Millisecond,
 	}
 }
@@ -31,11 +31,16 @@ func quick() Options {
 // self is the spec of this test binary as a plugin.
 func self(t *testing.T, kind plugin.Kind, args ...string) Spec {
 	t.Helper()
+	return Spec{Kind: kind, Name: "test", Command: executable(t), Args: args, Timeout: 10 * time.Second}
+}
+
+func executable(t testing.TB) string {
+	t.Helper()
 	path, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Spec{Kind: kind, Name: "test", Command: path, Args: args, Timeout: 10 * time.Second}
+	return path
 }
 
 // world is a facade and all that can be seen of it.

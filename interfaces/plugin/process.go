@@ -1,5 +1,7 @@
 package plugin
 
+import "context"
+
 // Section is the settings of a plugin whose settings type is not known in this process:
 // the section as it stands in the configuration, of string, bool, int64, uint64,
 // float64, []any and map[string]any. The plugin decodes it where it lives.
@@ -23,6 +25,14 @@ type Hosted interface{ Process() Process }
 // by their words (publish, list, watch, reload). The methods of the others return
 // ErrUnsupported.
 type Facade interface{ Can(ability string) bool }
+
+// Replacer is the optional ability of a plugin in a process of its own to go on as
+// another one: next was made from the settings of now and was never started. Its process
+// is started beside the old one and takes its place when it works; with an error the old
+// one stays. next is not used afterwards.
+type Replacer interface {
+	Replace(ctx context.Context, next Part) error
+}
 
 // HealthTeller is the optional ability to say at once when one's health changes,
 // instead of only being asked. OnHealth is called once, before Start; tell may be called

@@ -110,6 +110,13 @@ type ReadStopper interface {
 	StopRead(code CloseCode)
 }
 
+// TryWriter is the optional ability of a stream to take bytes without a wait.
+type TryWriter interface {
+	// TryWrite takes all of p or nothing, and never blocks; false means that it would
+	// have to wait. It may be called while a Write waits: then it takes nothing.
+	TryWrite(p []byte) (bool, error)
+}
+
 // MaxDatagram is the largest datagram that every transport carries, in bytes.
 const MaxDatagram = 1100
 

@@ -18,6 +18,7 @@ var (
 	_ transport.Stream = (*stream)(nil)
 
 	_ transport.ReadStopper = (*stream)(nil)
+	_ transport.TryWriter   = (*stream)(nil)
 )
 
 // conn is a QUIC connection in the words of the contract.
@@ -129,6 +130,18 @@ func (s *stream) Write(p []byte) (int, error) {
 		err = streamError(err)
 	}
 	return n, err
+}
+
+// TryWrite takes all of p if it can be queued at once.
+func (s *stream) TryWrite(p []byte) (bool, error) {
+	err := s.quic.TryWriteAll(p)
+	if errors.Is(err, quic.ErrWouldBlock) {
+		return false, nil
+	}
+	if err != nil {
+		return false, streamError(err)
+	}
+	return true, nil
 }
 
 // CloseWrite ends the sending side.
