@@ -6,11 +6,11 @@ GO       ?= go
 GOFMT    := $(shell $(GO) env GOROOT)/bin/gofmt
 BIN      := bin
 LINTER   := $(BIN)/golangci-lint
-FUZZTIME ?= 3s
+FUZZTIME ?= 1s
 TIMEOUT  ?= 8m
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo quick test test-fmt test-vet test-sim test-race sim sim-long sim-tables arch lint fmt fuzz bench clean gen gen-check
+.PHONY: help build demo quick test test-fmt test-vet test-sim test-race hundred sim sim-long sim-tables property-long arch lint fmt fuzz bench clean gen gen-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,8 +50,14 @@ sim: ## SCENARIO= SEED= NODES= of the simulated world; without them, all scenari
 sim-long: ## 50 seeds and the large sizes
 	LONG=1 SCENARIO=$(SCENARIO) nice -n 10 $(GO) test -count=1 -timeout 24h ./core/sim -run '^TestScenarios$$'
 
+property-long: ## 20,000 random worlds of the replicas of the registry
+	CHECKS=20000 nice -n 10 $(GO) test -count=1 -timeout 2h ./core/machine/replica -run '^TestConverges$$'
+
 sim-tables: ## docs/simulation.md as the code produces it
 	TABLES=$(CURDIR)/docs/simulation.md NODES=$(NODES) SEED=$(SEED) nice -n 10 $(GO) test -count=1 -timeout 2h ./core/sim -run '^TestTables$$'
+
+hundred: ## a hundred real nodes in one process, measured for eight minutes; wants the machine for itself
+	BARREL_HUNDRED=1 $(GO) test -count=1 -v -timeout 20m ./core -run '^TestHundred$$'
 
 lint: $(LINTER) ## golangci-lint as .golangci.yml says
 	$(LINTER) run --allow-parallel-runners ./...
@@ -70,7 +76,7 @@ gen-check: # what is generated is what is committed, where protoc is installed
 fmt: ## format all Go files
 	$(GOFMT) -w .
 
-fuzz: ## each fuzz target for FUZZTIME (3s)
+fuzz: ## each fuzz target for FUZZTIME (1s)
 	@scripts/fuzz $(FUZZTIME)
 
 bench: ## all benchmarks

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/barrelp2p/barrel/core"
+	"github.com/barrelp2p/barrel/core/config"
 	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/transport"
@@ -142,19 +143,18 @@ func (mute) SetReadBuffer(int) error  { return nil }
 func (mute) SetWriteBuffer(int) error { return nil }
 
 // mortal makes a node that can be killed: what it does afterwards reaches nobody.
-func (l *lab) mortal(dir, node string, sets ...string) (n *core.Node, kill func()) {
+func (l *lab) mortal(cfg *config.Config, opts ...core.Option) (n *core.Node, kill func()) {
 	l.t.Helper()
 	dead := &atomic.Bool{}
-	cfg := l.load(node, dir, sets...)
 	settings := cfg.Settings(plugin.Transport, "quic").(*transportquic.Settings)
-	n = l.run(l.make(cfg, core.WithTransport("quic", func(env transport.Env) (transport.Plugin, error) {
+	mortal := core.WithTransport("quic", func(env transport.Env) (transport.Plugin, error) {
 		return transportquic.NewOn(env, settings, func(ctx context.Context) (net.PacketConn, error) {
 			var listen net.ListenConfig
 			socket, err := listen.ListenPacket(ctx, "udp", settings.Listen)
 			return mute{socket, dead}, err
 		})
-	})))
-	return n, func() { dead.Store(true) }
+	})
+	return l.run(l.make(cfg, append(opts, mortal)...)), func() { dead.Store(true) }
 }
 
 // The same on real sockets. How long it takes is told, and bounded generously.
@@ -162,7 +162,7 @@ func TestGoneOverLoopback(t *testing.T) {
 	t.Parallel()
 	f := newField(t)
 	a := f.start("a@127.0.0.1")
-	killed, kill := f.mortal(t.TempDir(), "killed@127.0.0.1")
+	killed, kill := f.mortal(f.load("killed@127.0.0.1", t.TempDir()))
 	leaver := f.start("leaver@127.0.0.1")
 	f.join(killed, a)
 	f.join(leaver, a)

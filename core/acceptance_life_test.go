@@ -78,7 +78,7 @@ func TestALaterLifeReplacesTheEarlier(t *testing.T) {
 	f := newField(t)
 	dir := t.TempDir()
 	a := f.start("a@127.0.0.1")
-	dead, kill := f.mortal(dir, "b@127.0.0.1")
+	dead, kill := f.mortal(f.load("b@127.0.0.1", dir))
 	f.join(dead, a)
 	old := offerEcho(t, dead).Ref()
 	if out, err := call(t, a, old.String(), "x"); err != nil || out != "echo: x" {

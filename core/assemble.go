@@ -182,7 +182,7 @@ func (l *life) addBlocks() {
 	l.addStreams()
 	l.bootstrap = bootstrap.New(bootstrap.Config{
 		Self: l.name, Contacts: l.node.cfg.Bootstrap.ContactNodes, Retry: l.node.cfg.Bootstrap.Retry,
-		Alone: l.alone, Stranger: l.stranger, Join: l.enter,
+		Alone: l.alone, Stranger: l.stranger, Found: l.found, Join: l.enter,
 		Tasks: l.kernel.Tasks(partBootstrap), Log: l.log.With("part", partBootstrap),
 	})
 	l.add(partBootstrap, l.bootstrap, l.parts.membership)

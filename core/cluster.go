@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/name"
@@ -24,6 +25,26 @@ func (l *life) stranger(node name.Node) bool {
 	return !slices.ContainsFunc(l.membership.Members(), func(m membership.Member) bool {
 		return m.Node == node && m.State == membership.Alive
 	})
+}
+
+// listTime is for how long the backends of discovery may take to list nodes.
+const listTime = 5 * time.Second
+
+// found are the nodes that discovery lists, for a node that lost all its neighbours.
+func (l *life) found(ctx context.Context) (nodes []name.Node) {
+	if !l.isolated.Load() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, listTime)
+	defer cancel()
+	listed, _, err := l.resolver.List(ctx)
+	if err != nil {
+		l.log.Debug("discovery did not list all", "error", err)
+	}
+	for _, one := range listed {
+		nodes = append(nodes, one.Node)
+	}
+	return nodes
 }
 
 // gate keeps a join that the bootstrap began from undoing a leave that came after it.

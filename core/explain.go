@@ -27,7 +27,7 @@ func explain(err error) error {
 
 func kindOf(err error) admin.Kind {
 	switch {
-	case isAny(err, trust.ErrUntrusted, trust.ErrKeyMismatch, handshake.ErrCookie, handshake.ErrUnavailable):
+	case isAny(err, trust.ErrUntrusted, trust.ErrKeyMismatch, handshake.ErrCookie, handshake.ErrUnavailable, registry.ErrNotAllowed):
 		return admin.KindRefused
 	case errors.Is(err, transport.ErrUnreachable):
 		return admin.KindFailed
@@ -35,7 +35,7 @@ func kindOf(err error) admin.Kind {
 		return admin.KindTimeout
 	case isAny(err, ErrNoProcess, registry.ErrNotFound, discovery.ErrNotFound):
 		return admin.KindNotFound
-	case isAny(err, name.ErrInvalid):
+	case isAny(err, name.ErrInvalid, registry.ErrTooLarge):
 		return admin.KindUsage
 	}
 	return admin.KindFailed

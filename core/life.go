@@ -52,6 +52,8 @@ type life struct {
 	processes *process.Processes
 	services  *service.Services
 	streams   *stream.Streams
+	joints    joints
+	globals   globals
 	letters   kernel.Bus[process.DeadLetter]
 	dead      refusals // what is told of them as events
 	bootstrap *bootstrap.Bootstrap
@@ -79,16 +81,23 @@ func newLife(n *Node, me *self) *life {
 	}
 }
 
+// partEvents is how many changes of parts, of which there are a dozen or two, may wait to
+// be passed on; each node has room for them all its life.
+const partEvents = 64
+
 // start starts the parts. What goes wrong with them later fails the node.
 func (l *life) start(ctx context.Context) (err error) {
 	if l.meters, err = observe.Register(l.node.opts.meters, source{l}); err != nil {
 		return err
 	}
-	sub := l.kernel.Events().Subscribe(subscriptionSize)
+	sub := l.kernel.Events().Subscribe(partEvents)
 	l.tasks.Go("part events", func(ctx context.Context) { l.forwardParts(ctx, sub) })
 	l.tasks.Go("part failures", l.forwardFailure)
 	if err := l.kernel.Start(ctx); err != nil {
 		return errors.Join(err, l.close(ctx))
+	}
+	if err := l.startGlobals(); err != nil {
+		return errors.Join(err, l.kernel.Stop(ctx), l.close(ctx))
 	}
 	l.ready.Store(true)
 	l.warnAtStart()

@@ -66,6 +66,10 @@ func As[T any](m Message) (T, error) { return process.As[T](m) }
 // Is reports whether the payload of a message is a T.
 func Is[T any](m Message) bool { return process.Is[T](m) }
 
+// ReasonText is the reason of an end in the words that people know: normal, killed,
+// noproc, noconnection, shutdown, or the text of the error.
+func ReasonText(reason error) string { return process.ReasonText(reason) }
+
 // AddType makes T known to the node under a name, which other nodes use too, so that
 // its values can be sent as what they are, also inside fields whose type is an
 // interface. It is kept over restarts; nothing needs to run.

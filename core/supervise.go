@@ -55,10 +55,10 @@ func Anyone(node name.Node) bool { return process.Anyone(node) }
 // Only lets the nodes listed start a function.
 func Only(nodes ...name.Node) func(name.Node) bool { return process.Only(nodes...) }
 
-// Offer lets other nodes start processes here with a function, under a name; allow says
+// OfferStart lets other nodes start processes here with a function, under a name; allow says
 // which nodes may. It holds for this life of the node. Go cannot send a function to
 // another node: both programs have it, and know it by its name.
-func Offer[Args any](n *Node, function string, allow func(name.Node) bool, start func(ctx context.Context, self *Self, args Args) error) error {
+func OfferStart[Args any](n *Node, function string, allow func(name.Node) bool, start func(ctx context.Context, self *Self, args Args) error) error {
 	l, err := n.current()
 	if err != nil {
 		return err

@@ -11,7 +11,8 @@ import (
 //
 //	text                    nothing is done with it
 //	console                 commands after "$ ", each with what it prints
-//	console terminal=a      the same in a terminal of that name, where the last command may go on running
+//	console terminal=a      the same in a terminal of that name, where the last command may go on running;
+//	                        what stands after the prompt of the chat is typed into it
 //	console dir=repository  the same in the root of this repository
 //	console needs=python3-grpcio  the same, where Python has what that package of Debian has
 //	yaml [file=x.yaml]      a configuration that `barrel config check` accepts
@@ -87,8 +88,9 @@ func parseBlocks(page string) ([]block, error) {
 
 // command is one line after "$ " and what it prints.
 type command struct {
-	text string // empty: more output of the command that runs
-	want []string
+	text  string // empty: more output of the command that runs
+	typed string // a line typed into the command that runs, after its prompt
+	want  []string
 }
 
 // commands takes a console block apart. Lines after "> " go on with the command.
@@ -100,6 +102,8 @@ func (b block) commands() []command {
 			all = append(all, command{text: text})
 		} else if more, ok := strings.CutPrefix(line, "> "); ok && last.text != "" && len(last.want) == 0 {
 			last.text += "\n" + more
+		} else if typed, ok := strings.CutPrefix(line, prompt); ok {
+			all = append(all, command{typed: typed})
 		} else if line == interrupt {
 			all = append(all, command{text: interrupt})
 		} else {
@@ -111,6 +115,9 @@ func (b block) commands() []command {
 	}
 	return all
 }
+
+// prompt is that of examples/chat; a page shows it before what is typed there.
+const prompt = "chat> "
 
 // interrupt is how a page writes that Ctrl-C is pressed.
 const interrupt = "^C"

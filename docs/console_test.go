@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,6 +34,7 @@ type terminal struct {
 type process struct {
 	text string
 	cmd  *exec.Cmd
+	in   io.WriteCloser // of a terminal with a name
 	out  *output
 	seen int // lines of out that the page has shown
 	done chan struct{}
@@ -68,6 +70,12 @@ func (t *terminal) start(text string) error {
 	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = t.dir, t.env, p.out, p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.WaitDelay = time.Second
+	if t.name != "" {
+		var err error
+		if p.in, err = p.cmd.StdinPipe(); err != nil {
+			return err
+		}
+	}
 	if err := p.cmd.Start(); err != nil {
 		return err
 	}
@@ -128,6 +136,10 @@ func (t *terminal) do(ctx context.Context, c command, next string) error {
 		return t.checkStatus(c)
 	case c.text == interrupt:
 		return t.interrupt(ctx, c)
+	case c.typed != "" && t.running != nil && t.running.in != nil:
+		if _, err := fmt.Fprintln(t.running.in, c.typed); err != nil {
+			return fmt.Errorf("%s%s: %w", prompt, c.typed, err)
+		}
 	case c.text == "" && t.running == nil:
 		return fmt.Errorf("%q: nothing runs in this terminal that could print it", strings.Join(c.want, "\n"))
 	case c.text != "":
@@ -306,5 +318,5 @@ func (ts *terminals) run(t *testing.T, b block) {
 func environment(bin string) []string {
 	odd := regexp.MustCompile(`^(BARREL_.*|PATH|GOFLAGS|MAKEFLAGS|MFLAGS|MAKELEVEL)=`)
 	env := slices.DeleteFunc(os.Environ(), odd.MatchString)
-	return append(env, "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "NO_COLOR=1", "GOWORK=off")
+	return append(env, "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "NO_COLOR=1", "GOWORK=off", "CHAT_DIR="+filepath.Join(bin, "chat"))
 }

@@ -15,8 +15,11 @@ import (
 
 func (a *app) servicesCommand() *cobra.Command {
 	var prefix string
-	cmd := a.talks(a.leaf("services", "the names of services, and how many instances each has",
-		func(ctx context.Context, _ []string) error {
+	cmd := a.talks(a.leaf("services [PREFIX]", "the names of services, and how many instances each has",
+		func(ctx context.Context, args []string) error {
+			if len(args) > 0 {
+				prefix = args[0]
+			}
 			return a.ask(ctx, askTimeout, func(ctx context.Context, c *admin.Client) error {
 				services, err := c.Services(ctx, prefix)
 				if err != nil {

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/barrelp2p/barrel/core/machine/overlay"
 )
 
 // registryTables are the checks of the registry, with what they measured.
@@ -66,7 +64,7 @@ func (w *registrar) resurrected() (n int) {
 
 func (w *registrar) total() (n int) {
 	for p, own := range w.offered {
-		if w.Up(overlay.Peer(p)) {
+		if w.Up(p) {
 			n += len(own)
 		}
 	}

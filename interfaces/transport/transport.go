@@ -103,11 +103,30 @@ type Stream interface {
 	SetWriteDeadline(t time.Time) error
 }
 
+// Migrator is the optional ability of a connection to go on from another local address,
+// with all that is on its way. Only the end that dialed has it.
+type Migrator interface {
+	// Migrate moves the connection to a new local address once the path from there has
+	// been proved; until then, and if that fails, the old one is used. The error is
+	// ErrFixed if the connection can never move, else that of ctx.
+	Migrate(ctx context.Context) error
+}
+
+// ErrFixed: the connection cannot move: this end accepted it, or the peer does not allow it.
+var ErrFixed = errors.New("connection cannot migrate")
+
 // ReadStopper is the optional ability of a stream to end its reading side alone.
 type ReadStopper interface {
 	// StopRead gives the reading side up: writes of the peer return a *ResetError with
 	// the code. What this end has written is not touched. Idempotent.
 	StopRead(code CloseCode)
+}
+
+// TryWriter is the optional ability of a stream to take bytes without a wait.
+type TryWriter interface {
+	// TryWrite takes all of p or nothing, and never blocks; false means that it would
+	// have to wait. It may be called while a Write waits: then it takes nothing.
+	TryWrite(p []byte) (bool, error)
 }
 
 // MaxDatagram is the largest datagram that every transport carries, in bytes.

@@ -43,6 +43,7 @@ func (m *mind) alone(isolated bool) {
 func (m *mind) lifeEvent(e *overlay.Event) {
 	switch e.Kind {
 	case overlay.MemberUp:
+		m.news = true
 		m.tell(membership.MemberUp, e, "")
 	case overlay.MemberSuspect:
 		m.tell(membership.MemberSuspect, e, reasonText(e.Reason))

@@ -22,7 +22,7 @@ func FuzzFrames(f *testing.F) {
 	f.Add(append([]byte{frameRecord}, append(body, sig...)...), []byte("L\x01\x0b"))
 	f.Add([]byte("O10.0.0.1:9"), liveness.Append(nil, &liveness.Message{Kind: liveness.Compare, Sums: make([]uint64, 32)}, one{bob}))
 	f.Fuzz(func(t *testing.T, frame, said []byte) {
-		m := newMind(bareHost(t))
+		m := newMind(bareHost(t, someone("self", 1), defaults()))
 		m.begin()
 		m.settle()
 		m.input(&membership.Input{Kind: membership.LinkUp, Peer: mallory.peer()})
@@ -42,14 +42,14 @@ func FuzzFrames(f *testing.F) {
 	})
 }
 
-// bareHost is a host that is not started.
-func bareHost(t *testing.T) *host {
+// bareHost is a host that is not started, at an empty desk.
+func bareHost(t *testing.T, who actor, s *Settings) *host {
 	t.Helper()
-	env := plugin.Env{Node: name.MustNode("self@10.0.0.1"), Cluster: "test", Incarnation: 1, Log: slog.New(slog.DiscardHandler)}
+	env := plugin.Env{Node: who.node, Cluster: "test", Incarnation: who.inc, Log: slog.New(slog.DiscardHandler)}
 	p, err := build(membership.Env{
 		Env: env, Network: &desk{t: t, sent: map[name.Node][][]byte{}}, Emit: func(membership.Event) {},
-		Signer: someone("self", 1), Vet: func(name.Node, trust.Key) error { return nil },
-	}, defaults())
+		Signer: who, Vet: func(name.Node, trust.Key) error { return nil },
+	}, s)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,8 +19,12 @@ type loop struct {
 	told    refusals // as reported last
 }
 
-// saveEvery is how often the known members are written down, if they have changed.
-const saveEvery = 30 * time.Second
+// saveEvery is how often the known members are written down, if they have changed;
+// saveSoon is that after a member came.
+const (
+	saveEvery = 30 * time.Second
+	saveSoon  = 5 * time.Second
+)
 
 func (l *loop) run(ctx context.Context) {
 	defer close(l.stopped)
@@ -87,10 +91,14 @@ func (l *loop) step(step func(m *mind)) (acts []act, wake time.Duration) {
 
 // upkeep is what is done now and then.
 func (l *loop) upkeep() {
-	if time.Since(l.saved) < saveEvery {
+	wait := saveEvery
+	if l.mind.news {
+		wait = saveSoon
+	}
+	if time.Since(l.saved) < wait {
 		return
 	}
-	l.saved = time.Now()
+	l.saved, l.mind.news = time.Now(), false
 	l.h.env.Tasks.Go("save", func(context.Context) {
 		if err := l.h.save(); err != nil {
 			l.h.env.Log.Warn("the known members were not written down", "error", err)

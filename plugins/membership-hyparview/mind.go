@@ -34,6 +34,7 @@ type mind struct {
 	held        map[overlay.Peer]bool
 	touched     []overlay.Peer // whether to hold the link may have changed
 	onces       int            // dials for one message under way
+	news        bool           // a member came that is not written down yet
 	isolated    bool
 	partitioned bool
 }
@@ -58,8 +59,9 @@ func newMind(h *host) *mind {
 }
 
 // begin arms the first timers. Links that an earlier mind had are closed, because this
-// one will only hear of new ones.
+// one will only hear of new ones. Who remembers members has neighbours to find.
 func (m *mind) begin() {
+	m.isolated = !m.hv.HasLeft() && len(m.book.candidates()) > 0
 	for _, e := range m.book.linkedOnes() {
 		e.linked = 0
 		m.acts = append(m.acts, act{kind: actClose, node: e.node, code: overlay.Refused, text: "membership begins anew"})
@@ -75,20 +77,11 @@ func (m *mind) expire() {
 		case overlay.HyParView:
 			m.view(overlay.Input[hyparview.Message]{Kind: overlay.InTimer, Timer: t})
 		case overlay.Liveness:
-			m.checkAddress()
+			m.book.sweep(m)
 			m.life(overlay.Input[liveness.Message]{Kind: overlay.InTimer, Timer: t})
 		}
 		m.collect()
 	}
-}
-
-// checkAddress has everybody told when this node can be dialed somewhere else.
-func (m *mind) checkAddress() {
-	now := clip(m.env.Network.Self())
-	if m.book.self.sealed != nil && !slices.Equal(now, m.book.self.endpoints) {
-		m.life(overlay.Input[liveness.Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: overlay.OpRenew}})
-	}
-	m.book.sweep(m)
 }
 
 // view steps hyparview. What it finds out of neighbours is told at once, so that events

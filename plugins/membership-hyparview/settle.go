@@ -49,10 +49,16 @@ func (m *mind) voids() {
 	m.book.events = nil
 }
 
-// reseal signs this node's record anew if it has to say something else by now.
+// reseal signs this node's record anew if it has to say something else by now. That it
+// can be dialed somewhere else takes a higher stamp: of two records with the same one,
+// others keep the first.
 func (m *mind) reseal() {
+	now := clip(m.env.Network.Self())
+	if m.book.self.sealed != nil && !slices.Equal(now, m.book.self.endpoints) {
+		m.life(overlay.Input[liveness.Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: overlay.OpRenew}})
+	}
 	ref, left := m.lv.Stamp()
-	if m.book.sealSelf(ref, left, m.env.Network.Self()) {
+	if m.book.sealSelf(ref, left, now) {
 		m.lv.Prove(m.ownProof())
 	}
 }
@@ -95,10 +101,13 @@ func (m *mind) collectView() bool {
 	return len(out.Closes) > 0 || out.Discover
 }
 
-// letGo closes a link, unless others on it need it. Nobody else tells liveness.
+// letGo closes a link, or only says that it is not needed here. Such a link stays one
+// for liveness: it may be needed again, by either end, before it is closed.
 func (m *mind) letGo(c overlay.Close) {
 	m.touched = append(m.touched, c.Peer)
-	m.life(overlay.Input[liveness.Message]{Kind: overlay.InLinkDown, Peer: c.Peer, Inc: math.MaxUint64, Reason: overlay.Dropped})
+	if !gentle(c.Reason) {
+		m.life(overlay.Input[liveness.Message]{Kind: overlay.InLinkDown, Peer: c.Peer, Inc: math.MaxUint64, Reason: overlay.Dropped})
+	}
 	if e := m.book.node(c.Peer); e != nil {
 		if !gentle(c.Reason) {
 			e.linked = 0 // its LinkDown is no news

@@ -78,7 +78,7 @@ func build(env registry.Env, s *Settings) (registry.Plugin, error) {
 	cfg := replica.Defaults()
 	cfg.Log.Self, cfg.Log.Inc, cfg.Log.Sign, cfg.Log.Verify = env.Node, env.Incarnation, o.sign, o.verify
 	cfg.Log.MaxItems, cfg.Log.MaxBytes, cfg.Log.Quarantine = s.MaxEntries, s.MaxBytes, s.Quarantine
-	cfg.Compare.Period, cfg.Holders = s.AntiEntropy, o.holders
+	cfg.Compare.Period, cfg.Holders, cfg.Known = s.AntiEntropy, o.holders, o.knows
 	o.machine = replica.New(cfg, 0, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
 	return o, nil
 }
@@ -97,6 +97,16 @@ func (o *ormap) verify(owner name.Node, message []byte, sig *ownerlog.Signature)
 		return ownerlog.Good
 	}
 	return ownerlog.Bad
+}
+
+// knows reports whether the key of an owner is known.
+func (o *ormap) knows(owner string) bool {
+	node, err := name.ParseNode(owner)
+	if err != nil {
+		return false
+	}
+	_, known := o.env.Network.Key(node)
+	return known
 }
 
 // Start takes up with the neighbours that there are and begins to think.

@@ -14,19 +14,20 @@ const maxAdvertised = 8
 
 // advertised is where peers can dial a node that listens at bound, the best first:
 // what the settings say; else the bound address if it is one; else the host of the
-// node's name if that is an IP address; else the addresses of this machine.
-func advertised(advertise string, bound netip.AddrPort, node name.Node, machine func() []netip.Addr) []name.Address {
+// node's name if that is an IP address from which the machine has not moved away; else
+// the addresses of this machine.
+func advertised(advertise string, bound netip.AddrPort, node name.Node, here *machine) []name.Address {
 	if advertise != "" {
 		return explicit(advertise, bound.Port())
 	}
 	if !bound.Addr().IsUnspecified() {
 		return []name.Address{name.AddressFrom(bound)}
 	}
-	if host, err := netip.ParseAddr(node.Host()); err == nil && !host.IsUnspecified() {
+	if host, err := netip.ParseAddr(node.Host()); err == nil && !host.IsUnspecified() && !here.moved(host) {
 		return []name.Address{name.AddressFrom(netip.AddrPortFrom(host, bound.Port()))}
 	}
 	var addresses []name.Address
-	for _, addr := range reachable(machine(), bound.Addr().Is4()) {
+	for _, addr := range reachable(here.addresses(), bound.Addr().Is4()) {
 		addresses = append(addresses, name.AddressFrom(netip.AddrPortFrom(addr, bound.Port())))
 	}
 	return addresses
@@ -63,21 +64,6 @@ func reachable(machine []netip.Addr, only4 bool) []netip.Addr {
 	}
 	slices.SortStableFunc(outer, func(a, b netip.Addr) int { return a.BitLen() - b.BitLen() })
 	return outer[:min(len(outer), maxAdvertised)]
-}
-
-// machineAddresses lists the addresses of the network interfaces that are up.
-func machineAddresses() []netip.Addr {
-	networks, err := net.InterfaceAddrs()
-	if err != nil {
-		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
-	}
-	var addresses []netip.Addr
-	for _, network := range networks {
-		if prefix, err := netip.ParsePrefix(network.String()); err == nil {
-			addresses = append(addresses, prefix.Addr())
-		}
-	}
-	return addresses
 }
 
 // addrPort is the IP address and port of a socket address.

@@ -26,6 +26,15 @@ func (l *life) dial(ctx context.Context, addr name.Address) (transport.Conn, err
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(l.ctx, cancel)()
+	if l.path != nil {
+		qc, err := l.dialVia(ctx, addr)
+		if err != nil {
+			return nil, err
+		}
+		if qc != nil {
+			return l.adopt(qc, true)
+		}
+	}
 	targets, err := l.resolve(ctx, addr)
 	if err == nil {
 		var qc *quic.Conn
@@ -153,6 +162,9 @@ func dialError(ctx context.Context, target netip.AddrPort, err error) error {
 		return fmt.Errorf("%w at %s within %v: %s", transport.ErrUnreachable, target, handshakeIdle, next)
 	}
 	if te, ok := errors.AsType[*quic.TransportError](err); ok {
+		if !te.Remote && te.ErrorCode == quic.InternalError { // the system did not send it
+			return fmt.Errorf("%w at %s: %s: %s", transport.ErrUnreachable, target, te.ErrorMessage, next)
+		}
 		return fmt.Errorf("%s answers but is of no use: %w: check that it is the address of a node", target, protocolError(te))
 	}
 	if versions, ok := errors.AsType[*quic.VersionNegotiationError](err); ok {

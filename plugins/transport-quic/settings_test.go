@@ -86,35 +86,70 @@ func FuzzSettings(f *testing.F) {
 }
 
 func TestAdvertised(t *testing.T) {
-	machine := func() []netip.Addr {
+	several := func() []netip.Addr {
 		var addrs []netip.Addr
 		for _, a := range []string{"127.0.0.1", "::1", "fe80::1", "fd00::7", "10.0.0.7", "192.168.1.7"} {
 			addrs = append(addrs, netip.MustParseAddr(a))
 		}
 		return addrs
 	}
-	alone := func() []netip.Addr { return machine()[:3] }
+	alone := func() []netip.Addr { return several()[:3] }
 	cases := []struct {
 		what, advertise, bound, node string
 		machine                      func() []netip.Addr
 		want                         string
 	}{
-		{"host and port are said", "203.0.113.7:99", "[::]:9100", "a@10.0.0.1", machine, "203.0.113.7:99"},
-		{"host is said", "node1.example.com", "[::]:9100", "a@10.0.0.1", machine, "node1.example.com:9100"},
-		{"IPv6 host is said", "fd00::9", "[::]:9100", "a@10.0.0.1", machine, "[fd00::9]:9100"},
-		{"bound to one", "", "127.0.0.1:9100", "a@10.0.0.1", machine, "127.0.0.1:9100"},
-		{"name has an address", "", "[::]:9100", "a@10.0.0.1", machine, "10.0.0.1:9100"},
-		{"name has an IPv6 address", "", "[::]:9100", "a@[fd00::1]", machine, "[fd00::1]:9100"},
-		{"name has a host name", "", "[::]:9100", "a@box", machine, "10.0.0.7:9100 192.168.1.7:9100 [fd00::7]:9100"},
-		{"IPv4 only", "", "0.0.0.0:9100", "a@box", machine, "10.0.0.7:9100 192.168.1.7:9100"},
+		{"host and port are said", "203.0.113.7:99", "[::]:9100", "a@10.0.0.1", several, "203.0.113.7:99"},
+		{"host is said", "node1.example.com", "[::]:9100", "a@10.0.0.1", several, "node1.example.com:9100"},
+		{"IPv6 host is said", "fd00::9", "[::]:9100", "a@10.0.0.1", several, "[fd00::9]:9100"},
+		{"bound to one", "", "127.0.0.1:9100", "a@10.0.0.1", several, "127.0.0.1:9100"},
+		{"name has an address", "", "[::]:9100", "a@10.0.0.1", several, "10.0.0.1:9100"},
+		{"name has an IPv6 address", "", "[::]:9100", "a@[fd00::1]", several, "[fd00::1]:9100"},
+		{"name has a host name", "", "[::]:9100", "a@box", several, "10.0.0.7:9100 192.168.1.7:9100 [fd00::7]:9100"},
+		{"IPv4 only", "", "0.0.0.0:9100", "a@box", several, "10.0.0.7:9100 192.168.1.7:9100"},
 		{"nothing but loopback", "", "[::]:9100", "a@box", alone, "127.0.0.1:9100 [::1]:9100"},
 	}
 	for _, c := range cases {
 		var got []string
-		for _, a := range advertised(c.advertise, netip.MustParseAddrPort(c.bound), name.MustNode(c.node), c.machine) {
+		for _, a := range advertised(c.advertise, netip.MustParseAddrPort(c.bound), name.MustNode(c.node), &machine{look: c.machine}) {
 			got = append(got, a.String())
 		}
 		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: %v, want %s", c.what, got, c.want)
+		}
+	}
+}
+
+// A node whose name is its address advertises where it is once it has moved, but goes
+// on with the name while it has no address at all, or if the address never was its own.
+func TestAdvertisedAfterAMove(t *testing.T) {
+	addrs := func(list ...string) (all []netip.Addr) {
+		for _, a := range list {
+			all = append(all, netip.MustParseAddr(a))
+		}
+		return all
+	}
+	for _, c := range []struct {
+		what          string
+		before, after []netip.Addr
+		want          string
+	}{
+		{"moved", addrs("127.0.0.1", "10.0.0.1"), addrs("127.0.0.1", "10.0.0.9"), "10.0.0.9:9100"},
+		{"one more", addrs("10.0.0.1"), addrs("10.0.0.9", "10.0.0.1"), "10.0.0.1:9100"},
+		{"between two networks", addrs("127.0.0.1", "10.0.0.1"), addrs("127.0.0.1"), "10.0.0.1:9100"},
+		{"behind a translator", addrs("192.168.0.1"), addrs("192.168.0.2"), "10.0.0.1:9100"},
+	} {
+		look := c.before
+		here := &machine{look: func() []netip.Addr { return look }}
+		where := func() []name.Address {
+			here.looked = time.Time{}
+			return advertised("", netip.MustParseAddrPort("[::]:9100"), name.MustNode("a@10.0.0.1"), here)
+		}
+		if got := where(); got[0].String() != "10.0.0.1:9100" {
+			t.Errorf("%s: at first %v", c.what, got)
+		}
+		look = c.after
+		if got := where(); len(got) != 1 || got[0].String() != c.want {
 			t.Errorf("%s: %v, want %s", c.what, got, c.want)
 		}
 	}
@@ -146,6 +181,9 @@ func TestDialErrors(t *testing.T) {
 	defer cancel()
 	if _, err := c.Dial(ctx, name.MustAddress("[::1]:9")); !errors.Is(err, transport.ErrUnreachable) {
 		t.Errorf("IPv6 from an IPv4 socket: %v", err)
+	}
+	if _, err := c.Dial(ctx, name.MustAddress("203.0.113.1:9")); !errors.Is(err, transport.ErrUnreachable) || !strings.Contains(err.Error(), "write udp") {
+		t.Errorf("the system does not send it from a loopback address: %v", err)
 	}
 	if err := c.Start(ctx); err == nil {
 		t.Error("a second Start works")

@@ -35,9 +35,12 @@ type Config struct {
 	// Stranger says that a contact is no living member of the cluster as this node
 	// sees it, although the node has not left.
 	Stranger func(name.Node) bool
-	Join     func(ctx context.Context, through name.Node) error
-	Tasks    *plugin.Tasks
-	Log      *slog.Logger
+	// Found names nodes that might do in the place of a contact, for a node that had
+	// neighbours and lost them all: what discovery lists. nil for none.
+	Found func(ctx context.Context) []name.Node
+	Join  func(ctx context.Context, through name.Node) error
+	Tasks *plugin.Tasks
+	Log   *slog.Logger
 }
 
 // Contact is what came of the last attempt to join through a contact node.
@@ -67,9 +70,10 @@ func New(cfg Config) *Bootstrap {
 	return b
 }
 
-// Start begins to knock. Without contacts there is nothing to do.
+// Start begins to knock. Without contacts, and without others to try, there is nothing
+// to do.
 func (b *Bootstrap) Start(context.Context) error {
-	if len(b.Contacts()) > 0 && !b.cfg.Tasks.Go("bootstrap", b.run) {
+	if (len(b.Contacts()) > 0 || b.cfg.Found != nil) && !b.cfg.Tasks.Go("bootstrap", b.run) {
 		return errors.New("bootstrap: start: what ran before has not ended")
 	}
 	return nil
@@ -126,18 +130,44 @@ func (b *Bootstrap) probe(ctx context.Context) {
 	}
 }
 
-// round knocks at the contacts in random order while the node is alone.
+// round knocks at the contacts in random order, and then at some of those that were
+// found, while the node is alone.
 func (b *Bootstrap) round(ctx context.Context) {
-	contacts := b.Contacts()
-	rand.Shuffle(len(contacts), func(i, j int) { contacts[i], contacts[j] = contacts[j], contacts[i] })
-	for _, c := range contacts {
+	if !b.cfg.Alone() {
+		return
+	}
+	var doors []name.Node
+	for _, c := range b.Contacts() {
+		doors = append(doors, c.Node)
+	}
+	shuffle(doors)
+	for _, node := range append(doors, b.found(ctx, doors)...) {
 		if ctx.Err() != nil || !b.cfg.Alone() {
 			return
 		}
-		if b.start(ctx, c.Node) {
+		if b.start(ctx, node) {
 			pause(ctx, stagger)
 		}
 	}
+}
+
+// maxFound is how many of those that were found are tried in one round.
+const maxFound = 8
+
+// found are some nodes that are no contacts and might do.
+func (b *Bootstrap) found(ctx context.Context, contacts []name.Node) []name.Node {
+	if b.cfg.Found == nil {
+		return nil
+	}
+	others := slices.DeleteFunc(b.cfg.Found(ctx), func(node name.Node) bool {
+		return node == b.cfg.Self || slices.Contains(contacts, node)
+	})
+	shuffle(others)
+	return others[:min(len(others), maxFound)]
+}
+
+func shuffle(nodes []name.Node) {
+	rand.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -182,8 +212,12 @@ func (b *Bootstrap) note(ctx context.Context, node name.Node, err error) {
 	if spared {
 		return
 	}
-	before := b.last[node]
-	b.last[node] = Contact{Node: node, Tried: time.Now(), Err: err}
+	before, contact := b.last[node]
+	if !contact {
+		before.Node = node // found, and not kept on the list
+	} else {
+		b.last[node] = Contact{Node: node, Tried: time.Now(), Err: err}
+	}
 	if err != nil {
 		b.complain(before, err)
 		return

@@ -31,6 +31,7 @@ type cluster struct {
 	strangers map[name.Node]bool // that the cluster does not have
 	joined    bool
 	left      bool
+	listed    []name.Node // by discovery
 }
 
 func newCluster() *cluster {
@@ -41,6 +42,12 @@ func (c *cluster) alone() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !c.joined && !c.left
+}
+
+func (c *cluster) found(context.Context) []name.Node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.listed)
 }
 
 func (c *cluster) stranger(node name.Node) bool {
@@ -112,7 +119,7 @@ func start(t *testing.T, c *cluster, contacts ...name.Node) *bootstrap.Bootstrap
 		}
 	}
 	b := bootstrap.New(bootstrap.Config{
-		Self: node("self@h"), Contacts: contacts, Retry: retry, Alone: c.alone, Stranger: c.stranger, Join: c.join,
+		Self: node("self@h"), Contacts: contacts, Retry: retry, Alone: c.alone, Stranger: c.stranger, Found: c.found, Join: c.join,
 		Tasks: plugin.NewTasks(panicked), Log: slog.New(slog.DiscardHandler),
 	})
 	must(t, b.Start(t.Context()))
@@ -301,6 +308,32 @@ func TestStopAndStartAgain(t *testing.T) {
 		time.Sleep(time.Second)
 		if c.alone() {
 			t.Error("not joined after the second start")
+		}
+	})
+}
+
+// TestFoundNodesStandInForContacts: with all contacts gone for good, what discovery lists
+// leads back.
+func TestFoundNodesStandInForContacts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster()
+		c.joined = true
+		b := start(t, c, node("gone@h"))
+		time.Sleep(time.Minute)
+		if c.total() != 0 {
+			t.Fatalf("%d attempts of a node with neighbours", c.total())
+		}
+		c.set(func() {
+			c.joined = false
+			c.answers[node("other@h")] = true
+			c.listed = []name.Node{node("self@h"), node("gone@h"), node("other@h")}
+		})
+		time.Sleep(2 * retry)
+		if c.alone() || c.tried(node("other@h")) != 1 || c.tried(node("self@h")) != 0 {
+			t.Errorf("alone: %t, attempts %v", c.alone(), c.attempts)
+		}
+		if got := b.Contacts(); len(got) != 1 || got[0].Err == nil {
+			t.Errorf("contacts %+v, want the configured one only", got)
 		}
 	})
 }

@@ -89,7 +89,7 @@ func (b *Broadcast) find(node name.Node) (*neighbour, <-chan struct{}) {
 
 // read never returns nil: io.EOF is the good end.
 func (b *Broadcast) read(ctx context.Context, n *neighbour, s Stream) error {
-	r := bufio.NewReaderSize(s, 16<<10)
+	r := bufio.NewReader(s) // 4 KiB: each neighbour has one for as long as it is one
 	frames := rate.NewLimiter(framesPerSecond, 2*framesPerSecond)
 	bytes := rate.NewLimiter(bytesPerSecond, 2*bytesPerSecond)
 	for {

@@ -31,6 +31,15 @@ func (s *Stream) Ended() <-chan struct{} { return s.conn.t.Context().Done() }
 // Touch notes that the link is in use.
 func (s *Stream) Touch() { s.conn.touch() }
 
+// TryWrite takes all of p or nothing, and never blocks. Where the transport cannot do
+// that it takes nothing.
+func (s *Stream) TryWrite(p []byte) (bool, error) {
+	if writer, ok := s.Stream.(transport.TryWriter); ok {
+		return writer.TryWrite(p)
+	}
+	return false, nil
+}
+
 // StopRead ends the reading side alone, and reports false where the transport cannot.
 func (s *Stream) StopRead(code transport.CloseCode) bool {
 	stopper, ok := s.Stream.(transport.ReadStopper)

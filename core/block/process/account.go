@@ -7,8 +7,9 @@ package process
 const (
 	firstMessages = 64
 	firstBytes    = 256 << 10
-	mostMessages  = 1024 // that the receiver gives in advance, less if its mailbox is smaller
+	mostMessages  = 8 << 10 // that the receiver gives in advance, less if its mailbox is small
 	leastMessages = 32
+	aheadTimes    = 8 // as many messages as the mailbox holds are given in advance
 	aheadBytes    = 4 << 20
 	reportBytes   = 64 << 10 // are told of together; the bytes given in advance exceed it
 	maxAccounts   = 64 << 10 // on one stream
@@ -44,8 +45,12 @@ func (a *account) release() {
 
 // account returns that of a target, opened on demand. Callers hold o.mu.
 func (o *outlet) account(to Target) *account {
+	if o.latest != nil && o.latest.target == to {
+		return o.latest
+	}
 	key := to.key()
 	if a := o.accounts[key]; a != nil {
+		o.latest = a
 		return a
 	}
 	o.lastAccount++
@@ -77,5 +82,6 @@ func (o *outlet) settle() {
 	for _, a := range o.accounts {
 		a.release()
 	}
+	o.latest = nil
 	o.accounts, o.numbers, o.lastAccount = map[targetKey]*account{}, map[uint64]*account{}, 0
 }

@@ -203,7 +203,7 @@ func (p *Processes) offerHere(from name.Ref, to Target, value any) error {
 	}
 	size, err := p.measure(value)
 	if err == nil {
-		err = proc.box.offer(&entry{Message: Message{From: from, value: value, types: p.types}, size: size})
+		err = proc.box.offer(&entry{sender: from.ID, value: value, size: uint32(size)})
 	}
 	return err
 }
@@ -255,7 +255,7 @@ func (p *Processes) callHere(ctx context.Context, from name.Ref, to Target, valu
 	if c.done == nil {
 		c.done = make(chan result, 1)
 	}
-	e := entry{Message: Message{From: from, Call: true, value: value, types: p.types, call: c}, size: size}
+	e := entry{sender: from.ID, value: value, reply: c, sort: aCall, size: uint32(size)}
 	if err := proc.box.put(ctx, &e); err != nil {
 		return nil, p.notPut(ctx, to, err)
 	}
@@ -285,7 +285,7 @@ func (p *Processes) sendHere(ctx context.Context, from name.Ref, to Target, valu
 	if err != nil {
 		return localError(p.cfg.Node, err)
 	}
-	e := entry{Message: Message{From: from, value: value, types: p.types}, size: size}
+	e := entry{sender: from.ID, value: value, size: uint32(size)}
 	if err := proc.box.put(ctx, &e); err != nil {
 		return p.notPut(ctx, to, err)
 	}

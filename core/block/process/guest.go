@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
@@ -29,13 +30,13 @@ type guest struct {
 	incarnation uint64
 	inlets      [shards + 1]inlet
 	streams     map[Stream]struct{} // that are read, or wait to be
+	held        atomic.Int64        // bytes that wait in mailboxes
 
 	mu         sync.Mutex
 	down       bool // the link is gone: nobody waits for answers
 	serving    map[uint64]*servedCall
 	cancelled  []uint64 // calls that were cancelled before they came
 	arrivals   map[uint64]*arrival
-	held       int  // bytes that wait in mailboxes
 	unanswered bool // an answer could not be sent
 }
 
@@ -116,20 +117,14 @@ func (g *guest) isDown() bool {
 
 // hold counts bytes that wait here for the peer; false if there are too many.
 func (g *guest) hold(size int) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.held > 0 && g.held+size > maxHeld {
+	if held := g.held.Add(int64(size)); held > maxHeld && held > int64(size) {
+		g.held.Add(-int64(size))
 		return false
 	}
-	g.held += size
 	return true
 }
 
-func (g *guest) letGo(size int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.held -= size
-}
+func (g *guest) letGo(size int) { g.held.Add(-int64(size)) }
 
 // servedCall answers a caller elsewhere. Its context ends with the deadline of the
 // call, or when the caller changes its mind or is gone.

@@ -75,7 +75,7 @@ func (proc *Process) handleAside(slots chan struct{}, m Message) {
 	if !proc.procs.cfg.Tasks.Go("worker", run) {
 		proc.unslot(slots)
 		proc.procs.pending.Add(-1)
-		proc.procs.refuseAll([]entry{{Message: m}})
+		proc.procs.refuseMessage(m, ErrStopped)
 	}
 }
 
@@ -84,7 +84,7 @@ func (proc *Process) handle(m Message) error {
 	procs := proc.procs
 	defer procs.pending.Add(-1)
 	if proc.life.Err() != nil {
-		procs.refuse(&entry{Message: m}, proc.gone())
+		procs.refuseMessage(m, proc.gone())
 		return nil
 	}
 	if m.call == nil {

@@ -3,6 +3,7 @@ package process
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 // inbound is an account of a peer for one target here: what it sends, what has been
@@ -17,13 +18,15 @@ type inbound struct {
 
 	// Only the reader of the stream uses these.
 	received, receivedBytes uint64
+	bound                   uint64              // how often names had changed when proc was found
 	late                    map[uint64]*backlog // by sender: a large payload is on its way
 
-	mu                      sync.Mutex
-	taken, takenBytes       uint64
-	reported, reportedBytes uint64
-	messagesLimit, ahead    uint64
-	bytesLimit              uint64
+	taken, takenBytes         atomic.Uint64
+	messagesLimit, bytesLimit atomic.Uint64
+	ahead                     atomic.Uint64
+	reported, reportedBytes   atomic.Uint64
+
+	mu sync.Mutex // held to report
 }
 
 // backlog is what a sender sent behind a large payload that is on its way.
@@ -34,18 +37,17 @@ type backlog struct {
 }
 
 func newInbound(g *guest, shard uint8, generation uint64, f *frame) *inbound {
-	return &inbound{
-		guest: g, shard: shard, generation: generation, number: f.account, target: f.target,
-		messagesLimit: firstMessages, bytesLimit: firstBytes, ahead: mostMessages,
-	}
+	a := &inbound{guest: g, shard: shard, generation: generation, number: f.account, target: f.target}
+	a.messagesLimit.Store(firstMessages)
+	a.bytesLimit.Store(firstBytes)
+	a.ahead.Store(leastMessages)
+	return a
 }
 
 // admit counts a message that has come; a peer that goes beyond its credit breaks the
 // protocol.
 func (a *inbound) admit(size int) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.received >= a.messagesLimit || a.receivedBytes >= a.bytesLimit {
+	if a.received >= a.messagesLimit.Load() || a.receivedBytes >= a.bytesLimit.Load() {
 		return fmt.Errorf("message for %s beyond the credit: %w", a.target, ErrMalformed)
 	}
 	a.received++
@@ -53,17 +55,17 @@ func (a *inbound) admit(size int) error {
 	return nil
 }
 
-// find returns the process behind the account.
+// find returns the process behind the account, as long as no name changes the one that
+// was found last.
 func (a *inbound) find(p *Processes) (*Process, error) {
-	if a.proc != nil && a.target.Service.IsZero() {
+	bound := p.bound.Load()
+	if a.proc != nil && (a.bound == bound || a.target.Service.IsZero()) {
 		return a.proc, nil
 	}
 	proc, err := p.find(a.target)
 	if err == nil {
-		a.proc = proc
-		a.mu.Lock()
-		a.ahead = uint64(min(max(proc.box.limit, leastMessages), mostMessages))
-		a.mu.Unlock()
+		a.proc, a.bound = proc, bound
+		a.ahead.Store(uint64(min(max(aheadTimes*proc.box.limit, leastMessages), mostMessages)))
 	}
 	return proc, err
 }
@@ -71,27 +73,25 @@ func (a *inbound) find(p *Processes) (*Process, error) {
 // consumed gives credit back for a message that has left the mailbox, or was refused.
 func (a *inbound) consumed(size int) {
 	a.guest.letGo(size)
-	if messages, bytes, report := a.take(size); report {
-		a.report(messages, bytes)
-	}
-}
-
-func (a *inbound) take(size int) (messages, bytes uint64, report bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.taken++
-	a.takenBytes += uint64(size)
-	step := a.ahead / 4
-	if a.reported == 0 {
+	messages, bytes := a.taken.Add(1), a.takenBytes.Add(uint64(size))
+	step := a.ahead.Load() / 4
+	if a.reported.Load() == 0 {
 		step = firstMessages / 4
 	}
-	if a.taken-a.reported < step && a.takenBytes-a.reportedBytes < reportBytes {
-		return 0, 0, false
+	if messages-a.reported.Load() < step && bytes-a.reportedBytes.Load() < reportBytes {
+		return
 	}
-	a.reported, a.reportedBytes = a.taken, a.takenBytes
-	a.messagesLimit = max(a.messagesLimit, a.taken+a.ahead)
-	a.bytesLimit = max(a.bytesLimit, a.takenBytes+aheadBytes)
-	return a.messagesLimit, a.bytesLimit, true
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	messages, bytes = a.taken.Load(), a.takenBytes.Load()
+	if messages-a.reported.Load() < step && bytes-a.reportedBytes.Load() < reportBytes {
+		return // somebody has just done it
+	}
+	a.reported.Store(messages)
+	a.reportedBytes.Store(bytes)
+	a.messagesLimit.Store(max(a.messagesLimit.Load(), messages+a.ahead.Load()))
+	a.bytesLimit.Store(max(a.bytesLimit.Load(), bytes+aheadBytes))
+	a.report(a.messagesLimit.Load(), a.bytesLimit.Load())
 }
 
 func (a *inbound) report(messages, bytes uint64) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+
+	"github.com/barrelp2p/barrel/interfaces/name"
 )
 
 // Policy says what becomes of a message for a mailbox that is full.
@@ -26,13 +28,60 @@ const (
 	smallRing      = 8        // entries that an empty mailbox may keep
 )
 
-// entry is a message in a mailbox, and what is owed for it.
+// entry is a message in a mailbox, and what is owed for it. There are many of them, and
+// they are copied: it is kept small.
 type entry struct {
-	Message
-	size    int      // of the payload, in bytes
+	value   any
+	raw     []byte   // instead of value, with codec
+	sender  uint64   // at the node of the account, or here
 	account *inbound // of the sender, if that is elsewhere; it gets its credit back
-	receipt responder
-	signal  bool // comes whatever room there is
+	reply   responder
+	size    uint32 // of the payload, in bytes
+	codec   Codec
+	sort    sort
+}
+
+// sort says what an entry is.
+type sort uint8
+
+const (
+	aMessage sort = iota
+	aCall         // reply takes the answer
+	aReceipt      // reply takes the word that it is in the mailbox, which is still due
+	aSignal       // value is a *notice; comes whatever room there is
+)
+
+// notice is something of the block's own, from any process.
+type notice struct {
+	from  name.Ref
+	value any
+}
+
+// message is the entry as its receiver sees it.
+func (e *entry) message(p *Processes) Message {
+	m := Message{Call: e.sort == aCall, codec: e.codec, value: e.value, raw: e.raw, types: p.types}
+	switch {
+	case e.sort == aSignal:
+		n, _ := e.value.(*notice)
+		m.From, m.value = n.from, n.value
+	case e.account != nil:
+		g := e.account.guest
+		m.From = name.Ref{Node: g.node, Incarnation: g.incarnation, ID: e.sender}
+	default:
+		m.From = p.refOf(e.sender)
+	}
+	if m.Call {
+		m.call = e.reply
+	}
+	return m
+}
+
+// due is the receipt that is still owed, if it is.
+func (e *entry) due() responder {
+	if e.sort == aReceipt {
+		return e.reply
+	}
+	return nil
 }
 
 // mailbox is the queue of one process: a ring that grows to its limit. Senders of this
@@ -42,6 +91,8 @@ type mailbox struct {
 	ring    []entry
 	head    int
 	count   int
+	peak    int // the most since it was empty
+	calm    int // how often it was empty after having been far from full
 	bytes   int
 	limit   int // messages
 	policy  Policy
@@ -71,7 +122,7 @@ func (b *mailbox) full(size int) bool {
 func (b *mailbox) put(ctx context.Context, e *entry) error {
 	for {
 		b.mu.Lock()
-		if b.closed != nil || b.policy == Block && b.full(e.size) {
+		if b.closed != nil || b.policy == Block && b.full(int(e.size)) {
 			room, err := b.waitLocked()
 			b.mu.Unlock()
 			if err != nil {
@@ -84,7 +135,7 @@ func (b *mailbox) put(ctx context.Context, e *entry) error {
 				return fmt.Errorf("its mailbox is full: %w", ctx.Err())
 			}
 		}
-		if b.full(e.size) {
+		if b.full(int(e.size)) {
 			b.mu.Unlock()
 			return fmt.Errorf("its mailbox is full: %w", ErrBusy)
 		}
@@ -97,7 +148,7 @@ func (b *mailbox) put(ctx context.Context, e *entry) error {
 // offer is put that does not wait.
 func (b *mailbox) offer(e *entry) error {
 	b.mu.Lock()
-	if b.closed != nil || b.full(e.size) {
+	if b.closed != nil || b.full(int(e.size)) {
 		defer b.mu.Unlock()
 		if b.closed != nil {
 			return b.closed
@@ -124,7 +175,7 @@ func (b *mailbox) waitLocked() (<-chan struct{}, error) {
 // that its receipt may be given.
 func (b *mailbox) add(e *entry) (heard bool, err error) {
 	b.mu.Lock()
-	full := !e.signal && b.full(e.size)
+	full := e.sort != aSignal && b.full(int(e.size))
 	switch {
 	case b.closed != nil:
 		err = b.closed
@@ -136,10 +187,10 @@ func (b *mailbox) add(e *entry) (heard bool, err error) {
 		return false, err
 	}
 	b.push(e)
-	if e.receipt != nil && full {
+	if e.sort == aReceipt && full {
 		b.unheard++
-	} else {
-		b.at(b.count - 1).receipt = nil // it is given now
+	} else if e.sort == aReceipt {
+		b.at(b.count - 1).sort = aMessage // it is given now
 	}
 	b.rouse()
 	return !full, nil
@@ -168,7 +219,8 @@ func (b *mailbox) push(e *entry) {
 	}
 	b.ring[(b.head+b.count)&(len(b.ring)-1)] = *e
 	b.count++
-	b.bytes += e.size
+	b.peak = max(b.peak, b.count)
+	b.bytes += int(e.size)
 	if b.pending != nil {
 		b.pending.Add(1)
 	}
@@ -197,15 +249,28 @@ func (b *mailbox) next(i int, e *entry) (found bool, due responder) {
 	return true, b.remove(i, e)
 }
 
+// shrink gives a ring back that has become too large: one of which less than a quarter
+// was used for some time.
+func (b *mailbox) shrink() {
+	const calm = 32 // times empty
+	b.calm++
+	if b.peak >= len(b.ring)/4 {
+		b.calm = 0
+	} else if b.calm >= calm {
+		b.ring, b.head, b.calm = nil, 0, 0
+	}
+	b.peak = 0
+}
+
 // peek copies the entry at a place, without taking it.
-func (b *mailbox) peek(i int, m *Message) bool {
+func (b *mailbox) peek(i int, e *entry) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if i >= b.count {
 		b.asleep = b.closed == nil
 		return false
 	}
-	*m = b.at(i).Message
+	*e = *b.at(i)
 	return true
 }
 
@@ -214,22 +279,23 @@ func (b *mailbox) remove(i int, e *entry) (due responder) {
 	for ; i > 0; i-- {
 		*b.at(i) = *b.at(i - 1)
 	}
-	*b.at(0) = entry{}
+	first := b.at(0) // what points nowhere costs the collector nothing
+	first.value, first.raw, first.account, first.reply = nil, nil, nil, nil
 	b.head = (b.head + 1) & (len(b.ring) - 1)
 	b.count--
-	b.bytes -= e.size
-	if e.receipt != nil {
+	b.bytes -= int(e.size)
+	if e.sort == aReceipt {
 		b.unheard--
 	}
 	if b.unheard > 0 && b.count >= b.limit {
 		last := b.at(b.limit - 1)
-		due, last.receipt = last.receipt, nil
-		if due != nil {
+		if due = last.due(); due != nil {
+			last.sort = aMessage
 			b.unheard--
 		}
 	}
 	if b.count == 0 && len(b.ring) > smallRing {
-		b.ring, b.head = nil, 0
+		b.shrink()
 	}
 	if b.room != nil && !b.full(0) {
 		close(b.room)

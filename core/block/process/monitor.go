@@ -22,7 +22,7 @@ func (s *Self) Monitor(ctx context.Context, to Target) uint64 {
 func (s *Self) Demonitor(to Target, number uint64) {
 	s.proc.procs.demonitor(s.proc.ref, to, number)
 	var m Message
-	for i := 0; s.proc.box.peek(i, &m); i++ {
+	for i := 0; s.peek(i, &m); i++ {
 		if d, ok := m.value.(Down); ok && d.Monitor == number {
 			s.take(i, &m)
 			break

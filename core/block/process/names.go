@@ -19,6 +19,7 @@ func (p *Processes) Bind(service name.Service, ref name.Ref) error {
 	if !slices.Contains(proc.names, service) {
 		proc.names = append(proc.names, service)
 		p.names[service] = append(p.names[service], proc)
+		p.bound.Add(1)
 	}
 	return nil
 }
@@ -37,6 +38,7 @@ func (p *Processes) unbind(service name.Service, proc *Process) {
 	proc.names = slices.DeleteFunc(proc.names, func(other name.Service) bool { return other == service })
 	left := slices.DeleteFunc(p.names[service], func(other *Process) bool { return other == proc })
 	p.names[service] = left
+	p.bound.Add(1)
 	if len(left) == 0 {
 		delete(p.names, service)
 	}

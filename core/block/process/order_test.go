@@ -158,7 +158,7 @@ func TestAnUnusedStreamIsClosedAndForgotten(t *testing.T) {
 		w.serve(b, "s", Spec{Handle: g.handle})
 		for i := range 5 {
 			must(t, a.Send(t.Context(), to(b, "s"), fmt.Append(nil, i)))
-			time.Sleep(outletIdle + time.Second)
+			time.Sleep(2*outletIdle + time.Second)
 			for shard := range shards + 1 {
 				o := &a.remote(b.cfg.Node).outlets[shard]
 				o.mu.Lock()

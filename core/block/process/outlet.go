@@ -6,24 +6,27 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/barrelp2p/barrel/interfaces/name"
 )
 
 const (
 	outletBytes = 1 << 20          // that may wait for one stream
 	replyBytes  = 16 << 20         // the same of answers, which never wait
-	outletIdle  = 30 * time.Second // an unused stream is closed after this
+	outletIdle  = 30 * time.Second // an unused stream is closed after once to twice this
 	openTime    = 15 * time.Second // for a stream to be opened, dialing included
 	flushSize   = maxFrame + 1<<10
 )
 
 // item is a frame that waits, and whom to tell if it is lost, certainly or perhaps: the
 // call of this node that it is; otherwise it counts as a dead letter, unless quiet.
+// It holds no pointers, so that many of them cost the collector nothing.
 type item struct {
 	call     uint64
 	sender   uint64
-	target   Target
-	deadline time.Time // of the call; zero: none
-	left     int       // where in the batch it stands how much of it is left
+	account  uint64 // of the target; 0: the node
+	deadline int64  // of the call, unix nanoseconds; 0: none
+	left     uint32 // where in the batch it stands how much of it is left
 	quiet    bool
 }
 
@@ -32,6 +35,15 @@ type batch struct {
 	generation uint64 // of the stream that it is for
 	buf        []byte
 	items      []item
+	numbers    map[uint64]*account // of the stream
+}
+
+// target is whom an item was for.
+func (b *batch) target(node name.Node, it *item) Target {
+	if a := b.numbers[it.account]; a != nil {
+		return a.target
+	}
+	return Target{Node: node}
 }
 
 // outlet writes the messages of one shard to one node, in order, over one stream
@@ -46,14 +58,16 @@ type outlet struct {
 	spare       batch // buffers of the one before, to be used again
 	room        chan struct{}
 	accounts    map[targetKey]*account
-	numbers     map[uint64]*account
+	latest      *account // that was used
 	lastAccount uint64
-	waiting     int  // senders without credit or room
-	running     bool // the goroutine
-	writing     bool // what was taken last
-	open        bool // there is a stream, so there is a link
-	crowded     bool // there are too many accounts
-	retired     bool // its node has been forgotten
+	waiting     int       // senders without credit or room
+	running     bool      // the goroutine
+	writing     bool      // what was taken last
+	open        bool      // there is a stream, so there is a link
+	direct      Stream    // the stream, while the goroutine waits for something to do
+	used        time.Time // when something was written last without the goroutine
+	crowded     bool      // there are too many accounts
+	retired     bool      // its node has been forgotten
 }
 
 func (o *outlet) init(r *remote, shard uint8) {
@@ -172,13 +186,15 @@ func (o *outlet) append(a *account, m *parcel) {
 	begin := len(o.buf)
 	b := beginLarge(o.buf, m.large, m.kind)
 	b = appendNumber(b, a.number)
-	it := item{call: m.call, sender: m.sender, target: a.target}
+	it := item{call: m.call, sender: m.sender, account: a.number}
 	if m.large != nil {
 		it.call, it.quiet = 0, true // who sends the payload tells
 	}
 	if m.kind == frameCall {
 		b = append(appendNumber(b, m.call), m.flags)
-		it.left, it.deadline = len(b), m.deadline
+		if it.left = uint32(len(b)); !m.deadline.IsZero() {
+			it.deadline = m.deadline.UnixNano()
+		}
 		b = append(b, 0, 0, 0, 0)
 	}
 	b = appendPayload(appendNumber(b, m.sender), &m.payload, m.large == nil)
@@ -204,8 +220,51 @@ func (o *outlet) hand(it item, limit int, add func([]byte) []byte) bool {
 	return true
 }
 
+const (
+	directBytes = 2 << 10               // at most, written by the sender itself
+	directPause = 20 * time.Microsecond // at least, between two of those
+)
+
+// writeDirectly writes what waits without the goroutine, if that sleeps: for a message
+// now and then, its waking would take longer than all the rest. Messages that come one
+// upon the other are left to it, because it writes many at once. Callers hold o.mu.
+func (o *outlet) writeDirectly() bool {
+	if o.direct == nil || len(o.buf) > directBytes {
+		return false
+	}
+	now := time.Now()
+	if now.Sub(o.used) < directPause || closed(o.direct.Moved()) {
+		return false
+	}
+	o.seal(&o.batch)
+	taken, err := o.direct.TryWrite(o.buf)
+	if !taken || err != nil {
+		return false // the goroutine will see why
+	}
+	o.used = now
+	o.buf, o.items = o.buf[:0], o.items[:0]
+	o.direct.Touch()
+	return true
+}
+
+// sleeps says that the goroutine waits for something to do, or does not any more. It
+// must not wait when there is something.
+func (o *outlet) sleeps(s Stream) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.direct = nil
+	if s != nil && len(o.buf) == 0 && o.open {
+		o.direct = s
+	}
+	return len(o.buf) == 0
+}
+
 // kick lets the goroutine look. Callers hold o.mu.
 func (o *outlet) kick() {
+	if o.writeDirectly() {
+		return
+	}
+	o.direct = nil
 	if o.running {
 		select {
 		case o.wake <- struct{}{}:
@@ -222,7 +281,7 @@ func (o *outlet) kick() {
 // take empties the queue. Callers hold o.mu.
 func (o *outlet) take() batch {
 	out := o.batch
-	o.batch = batch{generation: out.generation, buf: o.spare.buf[:0], items: o.spare.items[:0]}
+	o.batch = batch{generation: out.generation, buf: o.spare.buf[:0], items: o.spare.items[:0], numbers: out.numbers}
 	o.spare = batch{}
 	o.writing = len(out.buf) > 0
 	if o.room != nil {
@@ -237,7 +296,6 @@ func (o *outlet) recycle(b batch) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if cap(b.buf) <= 2*outletBytes {
-		clear(b.items)
 		o.spare = batch{buf: b.buf[:0], items: b.items[:0]}
 	}
 }
@@ -257,7 +315,7 @@ func (o *outlet) roll(generation uint64) batch {
 // renew begins with another generation. Callers hold o.mu.
 func (o *outlet) renew() {
 	o.generation = o.remote.procs.nextGen.Add(1)
-	o.open, o.crowded = false, false
+	o.open, o.crowded, o.direct = false, false, nil
 	o.settle()
 }
 
@@ -265,7 +323,7 @@ func (o *outlet) renew() {
 func (o *outlet) rest() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.buf) > 0 || o.waiting > 0 {
+	if len(o.buf) > 0 || o.waiting > 0 || time.Since(o.used) < outletIdle {
 		return false
 	}
 	o.running = false
@@ -295,7 +353,8 @@ func (o *outlet) empty() bool {
 }
 
 func (o *outlet) run(ctx context.Context) {
-	w := &writer{outlet: o}
+	w := &writer{outlet: o, idle: time.NewTimer(outletIdle)}
+	defer w.idle.Stop()
 	defer o.leave(ctx)
 	defer w.close()
 	for {
@@ -334,7 +393,7 @@ func (o *outlet) lose(b batch, err error) {
 		case it.call != 0:
 			o.remote.calls.finish(it.call, nil, err)
 		case !it.quiet:
-			p.deadLetter(p.refOf(it.sender), it.target, err)
+			p.deadLetter(p.refOf(it.sender), b.target(o.remote.node, it), err)
 		}
 	}
 }

@@ -42,6 +42,8 @@ type Stream interface {
 	Ended() <-chan struct{} // the connection has ended
 	Touch()                 // the link is in use
 	Release()               // all of it has been read, or never will be
+	// TryWrite takes all of p or nothing, and never blocks.
+	TryWrite(p []byte) (bool, error)
 }
 
 // Processes is the block. All methods are safe for concurrent use; it is a
@@ -67,6 +69,7 @@ type Processes struct {
 	halted  chan struct{} // closed when stopped
 	procs   map[uint64]*Process
 	names   map[name.Service][]*Process
+	bound   atomic.Uint64 // how often names have changed
 	guests  map[name.Node]*guest
 }
 

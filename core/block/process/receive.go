@@ -218,19 +218,18 @@ func (l *letter) arrived(data []byte, err error) {
 func (l *letter) fill(f *frame, size int) {
 	g := l.in.guest
 	e := &l.entry
-	e.size, e.account = size, l.in
-	e.From = name.Ref{Node: g.node, Incarnation: g.incarnation, ID: f.sender}
+	e.size, e.account, e.sender = uint32(size), l.in, f.sender
 	e.read(f, g.procs.types)
-	if l.call != nil && l.receipt {
-		e.receipt = l.call
-	} else if l.call != nil {
-		e.call, e.Call = l.call, true
+	if l.call != nil {
+		e.reply, e.sort = l.call, aCall
+		if l.receipt {
+			e.sort = aReceipt
+		}
 	}
 }
 
 // read copies the payload of a frame.
 func (e *entry) read(f *frame, types *Types) {
-	e.types = types
 	switch f.codec {
 	case Raw, Text:
 		e.codec = f.codec
@@ -271,16 +270,16 @@ func (l *letter) deliver(lost error) {
 	case l.number != 0:
 		g.reply(l.number, nil, err)
 	default:
-		g.procs.deadLetter(l.entry.From, l.in.target, err)
+		g.procs.deadLetter(l.entry.message(g.procs).From, l.in.target, err)
 	}
 }
 
 // settle gives the credit back for what did not get into a mailbox.
 func (l *letter) settle() {
 	if !l.held {
-		l.in.guest.letGo(-l.entry.size) // it has never been counted
+		l.in.guest.letGo(-int(l.entry.size)) // it has never been counted
 	}
-	l.in.consumed(l.entry.size)
+	l.in.consumed(int(l.entry.size))
 }
 
 func (l *letter) put() error {
@@ -307,7 +306,7 @@ func (l *letter) put() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", l.in.target, err)
 	}
-	if heard && l.entry.receipt != nil {
+	if heard && l.entry.sort == aReceipt {
 		l.call.answer(nil, nil)
 	}
 	return nil

@@ -83,7 +83,7 @@ func (g *guest) reply(id uint64, value any, err error) {
 }
 
 // byNode is a frame of the node itself.
-func (r *remote) byNode() item { return item{sender: nodeID, target: Target{Node: r.node}} }
+func (r *remote) byNode() item { return item{sender: nodeID} }
 
 func (p *Processes) packAnswer(value any) (packed, error) {
 	payload, err := p.types.pack(value)
@@ -133,17 +133,23 @@ func (p *Processes) refuseAll(left []entry) {
 
 func (p *Processes) refuse(e *entry, err error) {
 	if e.account != nil {
-		e.account.consumed(e.size)
+		e.account.consumed(int(e.size))
 	}
-	switch {
-	case e.receipt != nil:
-		e.receipt.answer(nil, err)
-	case e.call != nil:
-		e.call.answer(nil, err)
-	case e.signal:
-	default:
-		p.deadLetter(e.From, Target{Node: p.cfg.Node}, err)
+	switch e.sort {
+	case aReceipt, aCall:
+		e.reply.answer(nil, err)
+	case aMessage:
+		p.deadLetter(e.message(p).From, Target{Node: p.cfg.Node}, err)
 	}
+}
+
+// refuseMessage is refuse for what has left the mailbox.
+func (p *Processes) refuseMessage(m Message, err error) {
+	if m.call != nil {
+		m.call.answer(nil, err)
+		return
+	}
+	p.deadLetter(m.From, Target{Node: p.cfg.Node}, err)
 }
 
 // refusesGuests is the error for what other nodes send while this one drains.

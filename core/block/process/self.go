@@ -29,11 +29,22 @@ func (s *Self) Receive(ctx context.Context) (m Message, err error) {
 	return m, nil
 }
 
+func (s *Self) peek(i int, m *Message) bool {
+	var e entry
+	found := s.proc.box.peek(i, &e)
+	if found {
+		*m = e.message(s.proc.procs)
+	}
+	return found
+}
+
 // take takes the message at a place, and settles what is owed for it.
 func (s *Self) take(i int, m *Message) bool {
 	var e entry
 	found, due := s.proc.box.next(i, &e)
-	*m = e.Message
+	if found {
+		*m = e.message(s.proc.procs)
+	}
 	s.taken(found, &e, due)
 	return found
 }
@@ -44,7 +55,7 @@ func (s *Self) ReceiveMatch(ctx context.Context, match func(Message) bool) (Mess
 	var m Message
 	for i := 0; ; {
 		switch {
-		case !s.proc.box.peek(i, &m):
+		case !s.peek(i, &m):
 			if err := s.sleep(ctx); err != nil {
 				return Message{}, err
 			}
@@ -75,11 +86,11 @@ func (s *Self) taken(found bool, e *entry, due responder) {
 	if !found {
 		return
 	}
-	if e.receipt != nil {
-		e.receipt.answer(nil, nil)
+	if due := e.due(); due != nil {
+		due.answer(nil, nil)
 	}
 	if e.account != nil {
-		e.account.consumed(e.size)
+		e.account.consumed(int(e.size))
 	}
 }
 

@@ -187,7 +187,7 @@ func (proc *Process) kill() {
 
 // notice puts something of the block's own into the mailbox.
 func (proc *Process) notice(from name.Ref, value any) {
-	e := entry{Message: Message{From: from, value: value, types: proc.procs.types}, signal: true}
+	e := entry{value: &notice{from, value}, sort: aSignal}
 	_, _ = proc.box.add(&e) // one that has ended needs no notice
 }
 

@@ -196,6 +196,7 @@ func (e *end) SetReadDeadline(t time.Time) error  { e.in.deadline(t, true); retu
 func (e *end) SetWriteDeadline(t time.Time) error { e.out.deadline(t, false); return nil }
 func (e *end) Moved() <-chan struct{}             { return e.wire.moved }
 func (e *end) Ended() <-chan struct{}             { return e.wire.ended }
+func (e *end) TryWrite([]byte) (bool, error)      { return false, nil }
 func (e *end) Touch()                             {}
 func (e *end) Release()                           { e.released.Do(func() {}) }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,8 @@ type writer struct {
 	feed   *feed
 	unbind func() bool // from the context of the outlet
 	before *feed       // the one before, if it was ended in good order
+	idle   *time.Timer
+	writes int // since it fired last
 }
 
 // feed is one stream to a peer. The peer ends its side when it has read all of it, or
@@ -33,12 +36,17 @@ type feed struct {
 // wait returns true when it is worth looking at the queue, false when the outlet has
 // been idle for long or the node stops.
 func (w *writer) wait(ctx context.Context) bool {
-	timer := time.NewTimer(outletIdle)
-	defer timer.Stop()
+	runtime.Gosched() // who is about to send does so before we sleep
 	var moved, over, ended <-chan struct{}
+	var stream Stream
 	if w.feed != nil {
-		moved, over, ended = w.feed.stream.Moved(), w.feed.over, w.feed.stream.Ended()
+		stream = w.feed.stream
+		moved, over, ended = stream.Moved(), w.feed.over, stream.Ended()
 	}
+	if !w.outlet.sleeps(stream) {
+		return true
+	}
+	defer w.outlet.sleeps(nil)
 	select {
 	case <-w.outlet.wake:
 		return true
@@ -51,11 +59,19 @@ func (w *writer) wait(ctx context.Context) bool {
 	case <-ended:
 		w.drop(ErrNoConnection)
 		return true
-	case <-timer.C:
-		return w.keep(ctx)
+	case <-w.idle.C:
+		w.idle.Reset(outletIdle)
+		return !w.rested() || w.keep(ctx)
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// rested reports that nothing has been written since the timer fired last.
+func (w *writer) rested() bool {
+	before := w.writes
+	w.writes = 0
+	return before == 0
 }
 
 // keep keeps a stream open while a call waits for the node: a link without streams
@@ -86,6 +102,7 @@ func (w *writer) move(ctx context.Context) {
 // write writes a batch. Whatever may not have arrived is told so.
 func (w *writer) write(ctx context.Context, b batch) {
 	o := w.outlet
+	w.writes++
 	err := w.ready(ctx, b.generation)
 	if err == nil {
 		o.seal(&b)
@@ -131,8 +148,8 @@ func (o *outlet) seal(b *batch) {
 			continue
 		}
 		o.remote.calls.sent(it.call, b.generation)
-		if !it.deadline.IsZero() {
-			binary.BigEndian.PutUint32(b.buf[it.left:], leftNow(it.deadline))
+		if it.deadline != 0 {
+			binary.BigEndian.PutUint32(b.buf[it.left:], leftNow(time.Unix(0, it.deadline)))
 		}
 	}
 }

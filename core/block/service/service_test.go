@@ -363,12 +363,12 @@ func TestPickers(t *testing.T) {
 		seen = append(seen, b.whereis("s", service.By(turn)))
 	}
 	expect(b, seen, "n0/1", "n1/1", "n2/1", "n3/1", "n0/1")
-	any := map[string]bool{}
+	random := map[string]bool{}
 	for range 200 {
-		any[b.whereis("s", service.By(service.Random()))] = true
+		random[b.whereis("s", service.By(service.Random()))] = true
 	}
-	if len(any) != 4 {
-		t.Errorf("random picked %v only", any)
+	if len(random) != 4 {
+		t.Errorf("random picked %v only", random)
 	}
 }
 

@@ -21,14 +21,14 @@ type shelf struct {
 	marks map[string]Mark
 }
 
-func print(m Mark) uint64 { return (m.Inc*31+m.Seq)*31 + m.Tag + uint64(len(m.Key))*7919 + 1 }
+func fingerprint(m Mark) uint64 { return (m.Inc*31+m.Seq)*31 + m.Tag + uint64(len(m.Key))*7919 + 1 }
 
 func (s *shelf) put(m Mark) {
 	if old, had := s.marks[m.Key]; had {
-		s.sums.Drop(s.BucketOf(m.Key), print(old))
+		s.sums.Drop(s.BucketOf(m.Key), fingerprint(old))
 	}
 	s.marks[m.Key] = m
-	s.sums.Add(s.BucketOf(m.Key), print(m))
+	s.sums.Add(s.BucketOf(m.Key), fingerprint(m))
 }
 
 func (s *shelf) Sums() *Sums { return &s.sums }

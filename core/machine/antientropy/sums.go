@@ -14,14 +14,14 @@ type Sums struct {
 }
 
 // Add counts a thing in, with a fingerprint that is never 0.
-func (s *Sums) Add(bucket uint8, print uint64) {
-	s.shift(bucket, print)
+func (s *Sums) Add(bucket uint8, fingerprint uint64) {
+	s.shift(bucket, fingerprint)
 	s.count++
 }
 
 // Drop takes a thing out that was added before.
-func (s *Sums) Drop(bucket uint8, print uint64) {
-	s.shift(bucket, -print)
+func (s *Sums) Drop(bucket uint8, fingerprint uint64) {
+	s.shift(bucket, -fingerprint)
 	s.count--
 }
 

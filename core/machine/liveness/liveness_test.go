@@ -227,3 +227,16 @@ func TestDetach(t *testing.T) {
 		}
 	}
 }
+
+// What a node says of itself may change twice before it is said: each time it takes a
+// stamp of its own, since the first may have been shown on a link.
+func TestEachRenewalTakesAStamp(t *testing.T) {
+	b := newBench(t, 2, nil)
+	renew := overlay.Input[Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: overlay.OpRenew}}
+	b.step(renew)
+	first, _ := b.m.Stamp()
+	b.step(renew)
+	if second, _ := b.m.Stamp(); second != first+1 {
+		t.Errorf("stamps %d and %d", first, second)
+	}
+}

@@ -147,6 +147,7 @@ func (m *Machine) command(cmd *overlay.Command) {
 		m.marks.forget(cmd.Peer)
 	case overlay.OpRenew:
 		if !m.left {
+			m.refute.raised = false // a stamp that was not said yet may have been shown on a link
 			m.raise()
 			m.announce(0)
 		}

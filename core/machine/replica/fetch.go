@@ -72,9 +72,10 @@ func (m *Machine) behind(d antientropy.Difference) {
 	m.rest(p)
 }
 
-// wantFrom wants an owner from a peer, unless somebody is being asked for it.
+// wantFrom wants an owner from a peer, unless somebody is being asked for it, or it could
+// not be believed: once its key is known there is another comparison.
 func (m *Machine) wantFrom(p *peer, owner string) {
-	if _, asked := m.asked[owner]; asked || len(p.wants) >= maxWant {
+	if _, asked := m.asked[owner]; asked || len(p.wants) >= maxWant || !m.cfg.Known(owner) {
 		return
 	}
 	m.asked[owner] = p.node

@@ -17,13 +17,15 @@ type Config struct {
 	Flush   time.Duration // between two batches of this node, at least
 	// Holders says which owners have something visible about a subject; for Find.
 	Holders func(subject string) []name.Node
+	// Known says whether what an owner signs can be checked; what it is not is not pulled.
+	Known func(owner string) bool
 }
 
 // Defaults is the configuration of production, without what only the host knows.
 func Defaults() Config {
 	return Config{
 		Log: ownerlog.Defaults(), Compare: antientropy.Defaults(), Flush: 20 * time.Millisecond,
-		Holders: func(string) []name.Node { return nil },
+		Holders: func(string) []name.Node { return nil }, Known: func(string) bool { return true },
 	}
 }
 

@@ -32,8 +32,8 @@ func TestConverges(t *testing.T) {
 }
 
 func act(t *rapid.T, w *world) {
-	any := rapid.IntRange(0, len(w.lives)-1)
-	i, j := any.Draw(t, "node"), any.Draw(t, "other")
+	anyone := rapid.IntRange(0, len(w.lives)-1)
+	i, j := anyone.Draw(t, "node"), anyone.Draw(t, "other")
 	switch rapid.SampledFrom([]string{"put", "put", "put", "remove", "burst", "link", "link", "unlink", "restart", "stop", "divide", "find", "wait", "wait"}).Draw(t, "action") {
 	case "put":
 		w.write(i, fmt.Sprint("k", rapid.IntRange(0, 5).Draw(t, "key")), false)

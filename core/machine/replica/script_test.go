@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/barrelp2p/barrel/core/machine/antientropy"
-	"github.com/barrelp2p/barrel/core/machine/overlay"
 	"github.com/barrelp2p/barrel/core/machine/ownerlog"
 )
 
@@ -105,7 +104,7 @@ func (s *stage) command(t *testing.T, command string, args []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.run(s.now + overlay.Time(d))
+		s.run(s.now + d)
 	case "views":
 		s.views()
 	default:

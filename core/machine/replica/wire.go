@@ -87,7 +87,8 @@ func decode(frame []byte) (message, error) {
 		return message{}, fmt.Errorf("%w: %d bytes that begin with %x", ErrFrame, len(frame), frame[:min(len(frame), 3)])
 	}
 	m := message{kind: kind(frame[2])}
-	rest, ok := frame[3:], true
+	rest := frame[3:]
+	var ok bool
 	switch m.kind {
 	case data:
 		if ok = len(rest) > 0 && rest[0] < 2; ok {

@@ -1,0 +1,60 @@
+package transportquic
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// machine is the addresses of this machine. It is asked at every turn, so it looks only
+// now and then. Safe for concurrent use.
+type machine struct {
+	look func() []netip.Addr
+
+	mu     sync.Mutex
+	looked time.Time
+	seen   []netip.Addr
+	home   netip.Addr // was one of them once
+}
+
+// lookAgain is for how long what was seen counts: a move is noticed that much later.
+const lookAgain = 500 * time.Millisecond
+
+func (m *machine) addresses() []netip.Addr {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.seen == nil || time.Since(m.looked) > lookAgain {
+		m.seen, m.looked = m.look(), time.Now()
+	}
+	return m.seen
+}
+
+// moved reports that the machine had an address and has others now. One that it never
+// had is forwarded to it by somebody, and stays right whatever addresses it has.
+func (m *machine) moved(from netip.Addr) bool {
+	now := m.addresses()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if slices.Contains(now, from) {
+		m.home = from
+		return false
+	}
+	return m.home == from && slices.ContainsFunc(now, func(a netip.Addr) bool { return a.IsGlobalUnicast() })
+}
+
+// machineAddresses lists the addresses of the network interfaces of this machine.
+func machineAddresses() []netip.Addr {
+	networks, err := net.InterfaceAddrs()
+	if err != nil {
+		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
+	}
+	var addresses []netip.Addr
+	for _, network := range networks {
+		if prefix, err := netip.ParsePrefix(network.String()); err == nil {
+			addresses = append(addresses, prefix.Addr().Unmap())
+		}
+	}
+	return addresses
+}
