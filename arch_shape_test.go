@@ -228,7 +228,8 @@ func offered(room string) []string {
 	if room == "plugins/transport-quic" {
 		// The same transport on packets that are not a UDP socket's: an in-memory
 		// network under a virtual clock.
-		return []string{"Factory", "Settings", "NewOn"}
+		// NewVia is the seam for tunnels and relays.
+		return []string{"Factory", "Settings", "NewOn", "NewVia", "Path"}
 	}
 	return []string{"Factory", "Settings"}
 }

@@ -50,6 +50,13 @@ func serveNode(ctx context.Context, dir string) (*core.Node, error) {
 			return nil, err
 		}
 	}
+	stuck, err := n.Spawn(core.Spec{Run: func(ctx context.Context, _ *core.Self) error { <-ctx.Done(); return nil }})
+	if err == nil {
+		err = n.Bind(name.MustService("stuck"), stuck.Ref())
+	}
+	if err != nil {
+		return nil, err
+	}
 	for i := range 8 {
 		sink := func(context.Context, core.Message) (any, error) { return nil, nil }
 		if _, err := n.Register(ctx, name.MustService(fmt.Sprint("sink", i)), nil, sink); err != nil {

@@ -102,8 +102,29 @@ func (b *bench) oneWay(ctx context.Context) error {
 			return err
 		}
 	}
-	return b.compare("one way, 64 B, 8 pairs", "/s", "", more,
+	err := b.compare("one way, 64 B, 8 pairs", "/s", "", more,
 		func() (float64, error) { return b.node.oneWay(ctx, 8, 64, each) }, nil, nil)
+	if err != nil {
+		return err
+	}
+	return b.overload(ctx)
+}
+
+// overload measures a pair beside a receiver that takes nothing, and tells how many
+// messages for that one are under way: that is all that it costs.
+func (b *bench) overload(ctx context.Context) error {
+	stuck, cancel := context.WithCancel(ctx)
+	waiting := atomic.Int64{}
+	go func() {
+		for to := b.node.service("stuck"); core.Send(stuck, b.node.node, to, make([]byte, 64)) == nil; {
+			waiting.Add(1)
+		}
+	}()
+	err := b.compare("the same pair beside a stalled one", "/s", "0.70 of 1 pair", more,
+		func() (float64, error) { return b.node.oneWay(ctx, 1, 64, b.each/rounds) }, nil, nil)
+	cancel()
+	b.rows = append(b.rows, row{what: "messages kept for the stalled one", node: float64(waiting.Load()), unit: ""})
+	return err
 }
 
 func (b *bench) calls(ctx context.Context) error {

@@ -193,7 +193,7 @@ func (l *life) linkConfig() link.Config {
 	auth := l.node.cfg.Auth
 	return link.Config{
 		Node: l.name, Cluster: l.node.cfg.Node.Cluster, Incarnation: l.self.incarnation, Signer: l.self.signer,
-		Auth: auth.Enabled, Cookie: l.self.cookie, CookieOnly: l.cookieOnly,
+		Hidden: l.node.cfg.Node.Hidden, Auth: auth.Enabled, Cookie: l.self.cookie, CookieOnly: l.cookieOnly,
 		HandshakeTimeout: auth.HandshakeTimeout, ClockSkew: auth.ClockSkew,
 		IdleAfter: l.node.cfg.Links.IdleAfter, Sweep: l.node.cfg.Links.Sweep,
 		Transport: l.transport, Trust: l.trust, Resolver: l.resolver, Known: l.known, Observer: newObserver(l),

@@ -14,12 +14,12 @@ import (
 
 // alone reports that the node has no neighbour and should have one.
 func (l *life) alone() bool {
-	return !l.left.Load() && len(l.membership.View().Active) == 0
+	return !l.left.Load() && !l.node.cfg.Node.Hidden && len(l.membership.View().Active) == 0
 }
 
 // stranger reports that a node is no living member, although this one is.
 func (l *life) stranger(node name.Node) bool {
-	if l.left.Load() {
+	if l.left.Load() || l.node.cfg.Node.Hidden {
 		return false
 	}
 	return !slices.ContainsFunc(l.membership.Members(), func(m membership.Member) bool {
@@ -103,6 +103,9 @@ func (g *gate) shut() (open func()) {
 func (l *life) join(ctx context.Context, through name.Node) error {
 	if through == l.name {
 		return fmt.Errorf("join: %s is this node itself: name another", through)
+	}
+	if l.node.cfg.Node.Hidden {
+		return fmt.Errorf("join %s: this node is hidden and can be no member: set node.hidden to false", through)
 	}
 	if err := l.membership.Join(ctx, through); err != nil {
 		return err

@@ -39,8 +39,8 @@ func newObserver(l *life) *observer {
 func newLimit() *rate.Limiter { return rate.NewLimiter(rate.Every(time.Second), 20) }
 
 // isMember reports whether a peer takes part in the cluster. One that only the cookie
-// let in may send and call, and is nobody's neighbour.
-func isMember(p link.Peer) bool { return p.Proof != handshake.CookieOnly }
+// let in, or that is hidden, may send and call, and is nobody's neighbour.
+func isMember(p link.Peer) bool { return p.Proof != handshake.CookieOnly && !p.Outside }
 
 func asPeer(p link.Peer) membership.Peer {
 	return membership.Peer{Node: p.Node, Key: p.Key, Incarnation: p.Incarnation, Endpoints: p.Endpoints, Remote: p.Remote}
@@ -53,7 +53,7 @@ func (o *observer) Up(p link.Peer) {
 	if isMember(p) {
 		o.life.membership.Input(membership.Input{Kind: membership.LinkUp, Peer: asPeer(p)})
 	}
-	o.life.processes.PeerUp(p.Node, !isMember(p))
+	o.life.processes.PeerUp(p.Node, p.Hidden || p.Proof == handshake.CookieOnly)
 }
 
 // Down tells whoever listens, then membership, and fails calls that wait for the peer.

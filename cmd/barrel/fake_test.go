@@ -190,6 +190,24 @@ func (stillNode) TrustMode() string { return "tofu" }
 
 func (stillNode) SetTrustMode(context.Context, string) error { return nil }
 
+func (stillNode) Migrate(_ context.Context, to name.Node) (admin.Migration, error) {
+	return admin.Migration{Node: to, From: name.MustAddress("10.0.0.1:9100"), To: name.MustAddress("10.0.0.1:40000")}, nil
+}
+
+func (stillNode) Streams() admin.Streams {
+	return admin.Streams{Tags: []string{"dump"}, Refused: 1, Streams: []admin.Stream{{
+		Node: node("b"), Tag: "dump", Direction: "opened", Since: noon(), BytesRead: 12, BytesWritten: 3 << 20,
+	}}}
+}
+
+func (stillNode) OpenStream(context.Context, string, name.Node) (admin.ByteStream, error) {
+	return nil, &admin.Error{Kind: admin.KindNotFound, Text: "nobody listens"}
+}
+
+func (stillNode) AcceptStream(context.Context, string, func() error) (admin.ByteStream, error) {
+	return nil, &admin.Error{Kind: admin.KindUsage, Text: "tag is taken"}
+}
+
 func (stillNode) ReplacePlugin(_ context.Context, kind, name string) (admin.Plugin, error) {
 	if name != "mine" {
 		return admin.Plugin{}, &admin.Error{Kind: admin.KindNotFound, Text: "no such plugin"}

@@ -25,6 +25,8 @@ func TestGolden(t *testing.T) {
 		{"members", "members"},
 		{"view", "view"},
 		{"links", "links"},
+		{"streams", "streams"},
+		{"migrate", "migrate b@10.0.0.1"},
 		{"services", "services"},
 		{"lookup", "lookup echo"},
 		{"lookup-none", "lookup nothing"},

@@ -69,8 +69,8 @@ func (a *app) addCommands(root *cobra.Command) {
 	}
 	add(groupNode, a.runCommand(), a.configCommand(), a.statusCommand(), a.waitCommand(), a.eventsCommand(), a.pluginCommand())
 	add(groupCluster, a.joinCommand(), a.leaveCommand(), a.membersCommand(), a.viewCommand(), a.linksCommand(),
-		a.pingCommand(), a.discoverCommand())
-	add(groupService, a.registerCommand(), a.callCommand(), a.sendCommand(), a.servicesCommand(), a.lookupCommand(), a.whereisCommand())
+		a.pingCommand(), a.migrateCommand(), a.discoverCommand())
+	add(groupService, a.registerCommand(), a.callCommand(), a.sendCommand(), a.catCommand(), a.streamsCommand(), a.servicesCommand(), a.lookupCommand(), a.whereisCommand())
 	add(groupTrust, a.keysCommand(), a.trustCommand())
 	add(groupOther, a.doctorCommand(), a.demoCommand(), a.versionCommand())
 }

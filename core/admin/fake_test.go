@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -235,6 +237,55 @@ func (f *fakeNode) SetTrustMode(_ context.Context, mode string) error {
 	defer f.mu.Unlock()
 	f.mode = mode
 	return nil
+}
+
+func (f *fakeNode) Migrate(_ context.Context, node name.Node) (Migration, error) {
+	if node.Base() == "far" {
+		return Migration{}, &Error{Kind: KindNotFound, Text: "no link to " + node.String()}
+	}
+	return Migration{Node: node, Redialed: true}, nil
+}
+
+func (f *fakeNode) Streams() Streams { return Streams{Refused: 3} }
+
+// fakeStream answers with what it got, and an error at the end for the tag "broken".
+type fakeStream struct {
+	*io.PipeReader
+	*io.PipeWriter
+	tag string
+}
+
+func newFakeStream(tag string) *fakeStream {
+	r, w := io.Pipe()
+	return &fakeStream{r, w, tag}
+}
+
+func (s *fakeStream) Close() error         { return errors.Join(s.PipeReader.Close(), s.PipeWriter.Close()) }
+func (s *fakeStream) RemoteAddr() net.Addr { return nil }
+
+func (s *fakeStream) CloseWrite() error {
+	if s.tag == "broken" {
+		return s.PipeWriter.CloseWithError(&Error{Kind: KindNotFound, Text: "nobody listens"})
+	}
+	return s.PipeWriter.Close()
+}
+
+func (f *fakeNode) OpenStream(_ context.Context, tag string, _ name.Node) (ByteStream, error) {
+	if tag == "" {
+		return nil, &Error{Kind: KindUsage, Text: "tag of 0 bytes"}
+	}
+	return newFakeStream(tag), nil
+}
+
+func (f *fakeNode) AcceptStream(ctx context.Context, tag string, listening func() error) (ByteStream, error) {
+	if err := listening(); err != nil {
+		return nil, err
+	}
+	if tag == "never" {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return newFakeStream(tag), nil
 }
 
 func (f *fakeNode) ReplacePlugin(_ context.Context, kind, name string) (Plugin, error) {

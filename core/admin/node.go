@@ -14,6 +14,7 @@ type Node interface {
 	Actor
 	Messenger
 	Keeper
+	Streamer
 	Replacer
 }
 

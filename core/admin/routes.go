@@ -52,6 +52,10 @@ func (s *Server) routes(open *sessions) []route {
 		post("/v1/call", action(maxPayloadBody, s.call)),
 		post("/v1/send", action(maxPayloadBody, s.send)),
 		get("/v1/events", s.events),
+		get("/v1/streams", plain(s.streams)),
+		post("/v1/stream", s.openStream),
+		post("/v1/listen", s.acceptStream),
+		post("/v1/migrate", action(maxBody, s.migrate)),
 		post("/v1/register", s.register(open)),
 		post("/v1/register/{session}/reply", reply(open)),
 	}

@@ -39,6 +39,7 @@ type Node struct {
 	Name         name.Node     `setting:"name" help:"name@host; empty: the short host name at the address of this machine"`
 	Cluster      string        `setting:"cluster" help:"nodes of another cluster are refused in the handshake, by this name"`
 	DataDir      string        `setting:"data_dir" help:"directory of all files of the node, below the working directory unless absolute; locked while in use"`
+	Hidden       bool          `setting:"hidden" help:"send, call and be called, and be no member: for tools that look at a cluster"`
 	LeaveTimeout time.Duration `setting:"leave_timeout" help:"how long leaving may take before the node just stops"`
 }
 

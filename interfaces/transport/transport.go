@@ -103,6 +103,18 @@ type Stream interface {
 	SetWriteDeadline(t time.Time) error
 }
 
+// Migrator is the optional ability of a connection to go on from another local address,
+// with all that is on its way. Only the end that dialed has it.
+type Migrator interface {
+	// Migrate moves the connection to a new local address once the path from there has
+	// been proved; until then, and if that fails, the old one is used. The error is
+	// ErrFixed if the connection can never move, else that of ctx.
+	Migrate(ctx context.Context) error
+}
+
+// ErrFixed: the connection cannot move: this end accepted it, or the peer does not allow it.
+var ErrFixed = errors.New("connection cannot migrate")
+
 // ReadStopper is the optional ability of a stream to end its reading side alone.
 type ReadStopper interface {
 	// StopRead gives the reading side up: writes of the peer return a *ResetError with

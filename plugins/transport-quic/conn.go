@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/quic-go/quic-go"
@@ -14,8 +15,9 @@ import (
 )
 
 var (
-	_ transport.Conn   = (*conn)(nil)
-	_ transport.Stream = (*stream)(nil)
+	_ transport.Conn     = (*conn)(nil)
+	_ transport.Migrator = (*conn)(nil)
+	_ transport.Stream   = (*stream)(nil)
 
 	_ transport.ReadStopper = (*stream)(nil)
 	_ transport.TryWriter   = (*stream)(nil)
@@ -23,6 +25,11 @@ var (
 
 // conn is a QUIC connection in the words of the contract.
 type conn struct {
+	life *life
+	// The addresses of a connection that was dialed are kept here: quic-go must not be
+	// asked while it may move. Those of one that was accepted follow the peer.
+	local   atomic.Pointer[name.Address]
+	remote  name.Address
 	quic    *quic.Conn
 	dialed  bool
 	binding [32]byte
@@ -40,6 +47,10 @@ func newConn(qc *quic.Conn, dialed bool) (*conn, error) {
 		return nil, fmt.Errorf("channel binding: %w", err)
 	}
 	c := &conn{quic: qc, dialed: dialed, binding: [32]byte(material)}
+	if local := name.AddressFrom(addrPort(qc.LocalAddr())); dialed {
+		c.local.Store(&local)
+		c.remote = name.AddressFrom(addrPort(qc.RemoteAddr()))
+	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	context.AfterFunc(qc.Context(), c.ended)
 	return c, nil
@@ -99,9 +110,10 @@ func (c *conn) Context() context.Context { return c.ctx }
 // Info describes the connection.
 func (c *conn) Info() transport.Info {
 	stats := c.quic.ConnectionStats()
+	local, remote := c.addresses()
 	return transport.Info{
-		Local:           name.AddressFrom(addrPort(c.quic.LocalAddr())),
-		Remote:          name.AddressFrom(addrPort(c.quic.RemoteAddr())),
+		Local:           local,
+		Remote:          remote,
 		Dialed:          c.dialed,
 		Binding:         c.binding,
 		RTT:             stats.SmoothedRTT,
@@ -109,6 +121,13 @@ func (c *conn) Info() transport.Info {
 		BytesReceived:   stats.BytesReceived,
 		PacketsReceived: stats.PacketsReceived,
 	}
+}
+
+func (c *conn) addresses() (local, remote name.Address) {
+	if c.dialed {
+		return *c.local.Load(), c.remote
+	}
+	return name.AddressFrom(addrPort(c.quic.LocalAddr())), name.AddressFrom(addrPort(c.quic.RemoteAddr()))
 }
 
 // stream is a QUIC stream in the words of the contract.

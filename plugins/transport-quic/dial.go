@@ -26,6 +26,15 @@ func (l *life) dial(ctx context.Context, addr name.Address) (transport.Conn, err
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(l.ctx, cancel)()
+	if l.path != nil {
+		qc, err := l.dialVia(ctx, addr)
+		if err != nil {
+			return nil, err
+		}
+		if qc != nil {
+			return l.adopt(qc, true)
+		}
+	}
 	targets, err := l.resolve(ctx, addr)
 	if err == nil {
 		var qc *quic.Conn

@@ -28,6 +28,9 @@ type life struct {
 	config    *quic.Config
 	bound     netip.AddrPort
 	admission *admission
+	sides     sides
+	fresh     func(context.Context) (net.PacketConn, error)
+	path      Path
 	accepts   chan *conn
 	ctx       context.Context // ends with Stop, or with the reason why the socket broke
 	cancel    context.CancelCauseFunc
@@ -43,7 +46,7 @@ func newLife(c *carrier, socket net.PacketConn, keys *socketKeys) (*life, error)
 		tasks: c.env.Tasks, socket: socket, bound: addrPort(socket.LocalAddr()),
 		tls: tlsConfig(c.certs), config: quicConfig(&c.settings),
 		admission: newAdmission(), accepts: make(chan *conn, maxUnaccepted), conns: map[*conn]struct{}{},
-		drained: make(chan struct{}),
+		drained: make(chan struct{}), fresh: c.fresh, path: c.path,
 	}
 	l.quic = &quic.Transport{
 		Conn:                socket,
@@ -101,10 +104,11 @@ func (l *life) adopt(qc *quic.Conn, dialed bool) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.life = l
 	if !l.track(c) {
 		return nil, errors.Join(transport.ErrClosed, c.Close(transport.CloseStopping, ""))
 	}
-	context.AfterFunc(c.ctx, func() { l.untrack(c) })
+	context.AfterFunc(c.ctx, func() { l.untrack(c); l.leaveSides(c, nil) })
 	return c, nil
 }
 
@@ -131,7 +135,7 @@ func (l *life) stop() error {
 	}
 	err := l.listener.Close()
 	<-l.drained // what was in the queue has been told too
-	err = errors.Join(err, l.quic.Close())
+	err = errors.Join(err, l.sides.close(), l.quic.Close())
 	if closed := l.socket.Close(); !errors.Is(closed, net.ErrClosed) { // it may have broken before
 		err = errors.Join(err, closed)
 	}

@@ -32,9 +32,7 @@ import (
 // Factory makes QUIC transports.
 func Factory() transport.Factory {
 	build := func(env transport.Env, s *Settings) (transport.Plugin, error) {
-		return NewOn(env, s, func(ctx context.Context) (net.PacketConn, error) {
-			return listenUDP(ctx, s.Listen, env.Log)
-		})
+		return newSocketCarrier(env, s), nil
 	}
 	return plugin.Define("quic", "QUIC over one UDP port, TLS 1.3 on both sides", defaults, build)
 }
@@ -44,7 +42,24 @@ func Factory() transport.Factory {
 // read as IP address and port. The transport closes them. It is for running the real
 // protocol on a simulated network.
 func NewOn(env transport.Env, s *Settings, open func(context.Context) (net.PacketConn, error)) (transport.Plugin, error) {
-	return &carrier{env: env, settings: *s, open: open, certs: newCertStore(env, s), here: &machine{look: machineAddresses}}, nil
+	return newCarrier(env, s, open, open), nil
+}
+
+func newCarrier(env transport.Env, s *Settings, open, fresh func(context.Context) (net.PacketConn, error)) *carrier {
+	return &carrier{env: env, settings: *s, open: open, fresh: fresh, certs: newCertStore(env, s), here: &machine{look: machineAddresses}}
+}
+
+// newSocketCarrier works on UDP sockets: the one of the node, and those that connections
+// move to.
+func newSocketCarrier(env transport.Env, s *Settings) *carrier {
+	open := func(listen string) func(context.Context) (net.PacketConn, error) {
+		return func(ctx context.Context) (net.PacketConn, error) { return listenUDP(ctx, listen, env.Log) }
+	}
+	host, _, err := net.SplitHostPort(s.Listen)
+	if err != nil {
+		host = "" // Start says what is wrong
+	}
+	return newCarrier(env, s, open(s.Listen), open(net.JoinHostPort(host, "0")))
 }
 
 var (
@@ -59,6 +74,8 @@ type carrier struct {
 	env      transport.Env
 	settings Settings
 	open     func(context.Context) (net.PacketConn, error)
+	fresh    func(context.Context) (net.PacketConn, error) // for a connection that moves
+	path     Path                                          // nil: all go straight
 	certs    *certStore
 	here     *machine
 

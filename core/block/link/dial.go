@@ -89,15 +89,24 @@ func (l *Links) reuseOrDial(node name.Node, known []name.Address, now bool) (*co
 	if !now && time.Now().Before(p.notBefore) {
 		return nil, nil, &BackoffError{Node: node, Until: p.notBefore, Last: p.lastErr}
 	}
+	f := l.launch(p, node, known)
+	if f == nil {
+		return nil, nil, fmt.Errorf("link to %s: %w", node, ErrStopped)
+	}
+	return nil, f, nil
+}
+
+// launch begins a dial; nil when the block stops. Callers hold l.mu.
+func (l *Links) launch(p *peer, node name.Node, known []name.Address) *flight {
 	f := &flight{done: make(chan struct{})}
 	p.flight = f
 	p.epoch++
 	target := dialTarget{node: node, epoch: p.epoch}
 	if !l.cfg.Tasks.Go("dial", func(ctx context.Context) { l.fly(ctx, f, target, known) }) {
 		p.flight = nil
-		return nil, nil, fmt.Errorf("link to %s: %w", node, ErrStopped)
+		return nil
 	}
-	return nil, f, nil
+	return f
 }
 
 // fly makes the dial and tells all who wait for it, unless a connection that came in

@@ -31,6 +31,7 @@ type Config struct {
 	Incarnation uint64
 	Signer      func() Signer // the node's key pair of the moment
 
+	Hidden           bool                 // this node sends and calls, and is no member
 	Auth             bool                 // peers must prove their key
 	Cookie           []byte               // second factor; nil for none
 	CookieOnly       func(name.Node) bool // peers that the cookie alone lets in; nil for none
@@ -86,6 +87,8 @@ type Peer struct {
 	Endpoints   []name.Address // where it says it can be dialed
 	Remote      name.Address   // where it is seen from here
 	Proof       handshake.Proof
+	Hidden      bool // says that it is no member
+	Outside     bool // one of the two is hidden, so the link is none between members
 }
 
 // FrameHandler takes a control frame. It must not block; it may keep data.

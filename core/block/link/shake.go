@@ -82,7 +82,7 @@ func (s *shaker) guarded(ctx context.Context) (*handshake.Result, error) {
 func (s *shaker) known(p handshake.Identity) Peer {
 	return Peer{
 		Node: p.Node, Key: p.Key, Incarnation: p.Incarnation,
-		Endpoints: p.Endpoints, Remote: s.peer.Remote,
+		Endpoints: p.Endpoints, Remote: s.peer.Remote, Hidden: p.Hidden, Outside: p.Hidden || s.links.cfg.Hidden,
 	}
 }
 
@@ -133,7 +133,7 @@ func (s *shaker) config() (handshake.Config, error) {
 		Dialer: s.target.dialed(),
 		Self: handshake.Identity{
 			Node: l.Node, Key: signer.Public(), Cluster: l.Cluster,
-			Incarnation: l.Incarnation, Endpoints: endpoints[:min(len(endpoints), handshake.MaxEndpoints)],
+			Hidden: l.Hidden, Incarnation: l.Incarnation, Endpoints: endpoints[:min(len(endpoints), handshake.MaxEndpoints)],
 		},
 		Epoch: s.target.epoch, Expect: s.target.node, Binding: s.t.Info().Binding,
 		Wall: time.Now(), Skew: l.ClockSkew, Timeout: l.HandshakeTimeout,

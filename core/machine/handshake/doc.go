@@ -46,7 +46,7 @@
 //	         | cluster text | node text | dialed node text, empty if any
 //	         | endpoints: count 1, each text
 //	         | extensions to the end: type 2, value text; unknown ones are ignored
-//	         flags: 1 auth enabled, 2 has a cookie, 4 takes the peer by cookie only
+//	         flags: 1 auth enabled, 2 has a cookie, 4 takes the peer by cookie only, 8 hidden
 //	         role: 1 dialer, 2 acceptor
 //	PROOF  2 | flags 1 | signature 64 if flag 1 | MAC 32 if flag 2
 //	ACCEPT 3 | digest 32

@@ -24,6 +24,7 @@ type Identity struct {
 	Cluster     string   // 1 to 255 bytes
 	Incarnation uint64
 	Endpoints   []name.Address // where it can be dialed, at most MaxEndpoints
+	Hidden      bool           // sends and calls, and is no member
 }
 
 // Config is all that one side of one handshake knows at its start.

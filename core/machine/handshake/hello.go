@@ -13,7 +13,8 @@ const (
 	flagAuth       = 1 << 0
 	flagCookie     = 1 << 1
 	flagCookieOnly = 1 << 2
-	helloFlags     = flagAuth | flagCookie | flagCookieOnly
+	flagHidden     = 1 << 3
+	helloFlags     = flagAuth | flagCookie | flagCookieOnly | flagHidden
 )
 
 const (
@@ -106,6 +107,7 @@ func notBarrel() *Refusal {
 // readHello reads the rest of a HELLO of a version we speak.
 func readHello(v versions, r *reader) (*hello, *Refusal) {
 	h := &hello{versions: v, flags: r.uint8("flags"), role: role(r.uint8("role"))}
+	h.Hidden = h.has(flagHidden)
 	h.nonce = r.bytes32("nonce")
 	h.Key = r.bytes32("key")
 	h.wall = int64(r.uint64("wall clock"))

@@ -36,6 +36,9 @@ func (m *Machine) ownHello(cookieOnly bool) *hello {
 	if m.cfg.Dialer {
 		h.expect = m.cfg.Expect
 	}
+	if m.cfg.Self.Hidden {
+		h.flags |= flagHidden
+	}
 	if m.cfg.Auth {
 		h.flags |= flagAuth
 	}

@@ -1,0 +1,156 @@
+package core_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/barrelp2p/barrel/core"
+	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/transport"
+)
+
+// numbered is the n-th message of a sender.
+type numbered struct{ Sender, N int }
+
+// collector takes messages and notes what is not as it should be.
+type collector struct {
+	mu   sync.Mutex
+	last map[int]int
+	got  atomic.Int64
+}
+
+func (c *collector) take(t *testing.T, m numbered, gaps bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.last[m.Sender]
+	if m.N <= before || !gaps && m.N != before+1 {
+		t.Errorf("of sender %d came %d behind %d", m.Sender, m.N, before)
+	}
+	c.last[m.Sender] = m.N
+	c.got.Add(1)
+}
+
+// Eight senders to each of eight receivers over one link: nothing is lost, doubled or
+// out of order.
+func TestOrderOfManyPairs(t *testing.T) {
+	t.Parallel()
+	f := newField(t)
+	a, b := f.pair()
+	const senders, receivers, messages = 8, 8, 400
+	run := multitude(t, a, b, senders, receivers, false)
+	run.send(t, messages, false)
+	eventually(t, "all have come", func() bool { return run.got() == senders*receivers*messages })
+}
+
+// The same while the link is cut, again and again: some are lost, which no order and no
+// number hides, and none comes twice or too late.
+func TestOrderWhileTheLinkIsCut(t *testing.T) {
+	t.Parallel()
+	f := newField(t)
+	a, b := f.pair()
+	const senders, receivers, messages = 4, 4, 600
+	run := multitude(t, a, b, senders, receivers, true)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		run.send(t, messages, true)
+	}()
+	cuts := 0
+	for done := false; !done; {
+		select {
+		case <-over:
+			done = true
+		default:
+			if adminOf(t, a).Status().Links > 0 {
+				f.disconnect(a, b)
+				cuts++
+			}
+		}
+	}
+	if got := run.got(); got > senders*receivers*messages || cuts == 0 {
+		t.Errorf("%d messages came, %d cuts", got, cuts)
+	}
+	one := &numbered{Sender: 99, N: 1}
+	if err := core.Deliver(t.Context(), a, run.refs[0], *one); err != nil {
+		t.Errorf("after the cuts: %v", err)
+	}
+}
+
+type senders struct {
+	from       *core.Node
+	count      int
+	collectors []*collector
+	refs       []name.Ref
+}
+
+func multitude(t *testing.T, from, at *core.Node, senderCount, receivers int, gaps bool) *senders {
+	t.Helper()
+	for _, n := range []*core.Node{from, at} {
+		if err := core.AddType[numbered](n, "numbered"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := &senders{from: from, count: senderCount}
+	for range receivers {
+		c := &collector{last: map[int]int{}}
+		proc, err := at.Spawn(core.Spec{Run: func(ctx context.Context, self *core.Self) error {
+			for {
+				m, _, err := core.Receive[numbered](ctx, self)
+				if err != nil {
+					return err
+				}
+				c.take(t, m, gaps)
+			}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		run.collectors, run.refs = append(run.collectors, c), append(run.refs, proc.Ref())
+	}
+	return run
+}
+
+func (r *senders) got() (n int64) {
+	for _, c := range r.collectors {
+		n += c.got.Load()
+	}
+	return n
+}
+
+// send lets processes send; lossy means that a send may fail for want of a link.
+func (r *senders) send(t *testing.T, messages int, lossy bool) {
+	var all sync.WaitGroup
+	for s := range r.count {
+		for _, ref := range r.refs {
+			all.Add(1)
+			_, err := r.from.Spawn(core.Spec{Run: func(ctx context.Context, self *core.Self) error {
+				defer all.Done()
+				for n := 1; n <= messages; n++ {
+					err := self.Send(ctx, core.Target{Node: ref.Node, Ref: ref}, numbered{s, n})
+					if err != nil && !(lossy && errors.Is(err, core.ErrNoConnection)) {
+						t.Errorf("message %d: %v", n, err)
+						return err
+					}
+				}
+				return nil
+			}})
+			if err != nil {
+				t.Error(err)
+				all.Done()
+			}
+		}
+	}
+	all.Wait()
+}
+
+// disconnect cuts the link under two nodes: its pin is taken away and pinned anew.
+func (l *lab) disconnect(a, b *core.Node) {
+	l.t.Helper()
+	admin := adminOf(l.t, a)
+	if err := admin.RemovePin(b.Name()); err != nil && !errors.Is(err, transport.ErrClosed) {
+		l.t.Log(err) // it has been forgotten already
+	}
+}
