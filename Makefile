@@ -10,7 +10,7 @@ FUZZTIME ?= 1s
 TIMEOUT  ?= 8m
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo quick test test-fmt test-vet test-sim test-race hundred sim sim-long sim-tables property-long arch lint fmt fuzz bench clean gen gen-check
+.PHONY: bench-table help build demo quick test test-fmt test-vet test-sim test-race hundred sim sim-long sim-tables property-long arch lint fmt fuzz bench clean gen gen-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ fuzz: ## each fuzz target for FUZZTIME (1s)
 
 bench: ## all benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+bench-table: ## messages, calls and streams between two processes, beside raw quic-go and gRPC
+	cd bench && $(GO) run .
 
 clean: ## remove what was built
 	rm -rf $(BIN)

@@ -160,11 +160,16 @@ func (p *Processes) send(ctx context.Context, from name.Ref, to Target, value an
 	if to.Node == p.cfg.Node {
 		return p.sendHere(ctx, from, to, value)
 	}
+	m := parcel{kind: frameSend, sender: from.ID}
+	if raw, ok := value.([]byte); ok && len(raw) > 0 && len(raw) <= p.cfg.MaxPayload { // as they are
+		m.payload.codec, m.payload.data = Raw, raw
+		return p.post(ctx, to, &m)
+	}
 	payload, err := p.pack(to, value)
 	if err != nil {
 		return err
 	}
-	m := parcel{kind: frameSend, sender: from.ID, payload: payload}
+	m.payload = payload
 	err = p.post(ctx, to, &m)
 	p.types.unpack(payload)
 	return err

@@ -58,8 +58,8 @@ type notice struct {
 }
 
 // message is the entry as its receiver sees it.
-func (e *entry) message(p *Processes) Message {
-	m := Message{Call: e.sort == aCall, codec: e.codec, value: e.value, raw: e.raw, types: p.types}
+func (e *entry) message(p *Processes) (m Message) {
+	m.Call, m.codec, m.value, m.raw, m.types = e.sort == aCall, e.codec, e.value, e.raw, p.types
 	switch {
 	case e.sort == aSignal:
 		n, _ := e.value.(*notice)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ type item struct {
 	account  uint64 // of the target; 0: the node
 	deadline int64  // of the call, unix nanoseconds; 0: none
 	left     uint32 // where in the batch it stands how much of it is left
+	times    uint32 // so many messages one behind the other; 0 is one
 	quiet    bool
 }
 
@@ -184,6 +186,7 @@ func (o *outlet) append(a *account, m *parcel) {
 	a.messages++
 	a.bytes += uint64(size)
 	begin := len(o.buf)
+	o.buf = slices.Grow(o.buf, 64+min(size, largeFrom))
 	b := beginLarge(o.buf, m.large, m.kind)
 	b = appendNumber(b, a.number)
 	it := item{call: m.call, sender: m.sender, account: a.number}
@@ -199,11 +202,28 @@ func (o *outlet) append(a *account, m *parcel) {
 	}
 	b = appendPayload(appendNumber(b, m.sender), &m.payload, m.large == nil)
 	o.buf = endFrame(b, begin)
-	o.items = append(o.items, it)
+	o.note(it)
 	o.kick()
 }
 
-func appendNumber(b []byte, n uint64) []byte { return binary.AppendUvarint(b, n) }
+// note adds an item; messages of one pair that follow each other are one.
+func (o *outlet) note(it item) {
+	if n := len(o.items); n > 0 && it.call == 0 && !it.quiet {
+		last := &o.items[n-1]
+		if last.call == 0 && !last.quiet && last.account == it.account && last.sender == it.sender {
+			last.times = max(last.times, 1) + 1
+			return
+		}
+	}
+	o.items = append(o.items, it)
+}
+
+func appendNumber(b []byte, n uint64) []byte {
+	if n < 0x80 {
+		return append(b, byte(n))
+	}
+	return binary.AppendUvarint(b, n)
+}
 
 // hand queues a frame that waits for nothing: an answer, a credit, a signal. add writes
 // it. It reports whether there was room within limit.
@@ -393,7 +413,9 @@ func (o *outlet) lose(b batch, err error) {
 		case it.call != 0:
 			o.remote.calls.finish(it.call, nil, err)
 		case !it.quiet:
-			p.deadLetter(p.refOf(it.sender), b.target(o.remote.node, it), err)
+			for range max(it.times, 1) {
+				p.deadLetter(p.refOf(it.sender), b.target(o.remote.node, it), err)
+			}
 		}
 	}
 }

@@ -170,7 +170,7 @@ func (in *intake) message(f *frame) error {
 		return err
 	}
 	l := &in.letter
-	*l = letter{in: a, receipt: f.flags&flagReceipt != 0}
+	l.reset(a, f)
 	if f.kind == frameCall {
 		call, err := in.guest.serve(f)
 		if errors.Is(err, ErrMalformed) {
@@ -200,6 +200,13 @@ type letter struct {
 	refused error       // the call has been
 	receipt bool
 	held    bool // there was room for its bytes
+}
+
+// reset begins with another message.
+func (l *letter) reset(in *inbound, f *frame) {
+	l.in, l.call, l.number, l.refused, l.receipt = in, nil, 0, nil, f.flags&flagReceipt != 0
+	e := &l.entry
+	e.value, e.raw, e.reply, e.codec, e.sort = nil, nil, nil, Nothing, aMessage
 }
 
 func (l *letter) copy() *letter {
