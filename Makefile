@@ -57,7 +57,7 @@ sim-tables: ## docs/simulation.md as the code produces it
 	TABLES=$(CURDIR)/docs/simulation.md NODES=$(NODES) SEED=$(SEED) nice -n 10 $(GO) test -count=1 -timeout 2h ./core/sim -run '^TestTables$$'
 
 hundred: ## a hundred real nodes in one process, measured for eight minutes; wants the machine for itself
-	BARREL_HUNDRED=1 $(GO) test -count=1 -v -timeout 20m ./core -run '^TestHundred$$'
+	BARREL_HUNDRED=1 $(GO) test -count=1 -v -timeout 20m ./core -run '^TestManyNodes$$'
 
 lint: $(LINTER) ## golangci-lint as .golangci.yml says
 	$(LINTER) run --allow-parallel-runners ./...

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
@@ -28,55 +27,22 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	return &world{lab: &lab{t: t, catalog: plugins.All()}, ether: &ether{hosts: map[string]simnet.PacketReceiver{}, dead: map[string]bool{}}}
+	return &world{lab: &lab{t: t, catalog: plugins.All()}, ether: &ether{
+		hosts: map[string]simnet.PacketReceiver{}, dead: map[string]bool{}, sides: map[string]int{}, slow: map[string]*slowness{}, moved: map[string]string{},
+	}}
 }
 
 // node makes a node from a configuration file.
-func (w *world) node(yaml string) *core.Node {
+func (w *world) node(yaml string, opts ...core.Option) *core.Node {
 	w.t.Helper()
 	cfg := w.loadFile(yaml)
-	return w.make(cfg, core.WithoutSocket(), w.ether.transport(cfg))
+	return w.make(cfg, append(opts, core.WithoutSocket(), w.ether.transport(cfg))...)
 }
 
 // boot makes a node and starts it.
 func (w *world) boot(yaml string) *core.Node {
 	w.t.Helper()
 	return w.run(w.node(yaml))
-}
-
-// ether carries packets between hosts at once, unless one of the two is dead.
-type ether struct {
-	mu    sync.Mutex
-	hosts map[string]simnet.PacketReceiver
-	dead  map[string]bool // by IP address
-}
-
-// kill takes a host off the network without a word, as if it had lost its power.
-func (e *ether) kill(host string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.dead[host] = true
-}
-
-// AddNode is of simnet.Router.
-func (e *ether) AddNode(addr net.Addr, r simnet.PacketReceiver) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.hosts[addr.String()] = r
-}
-
-// SendPacket is of simnet.Router.
-func (e *ether) SendPacket(p simnet.Packet) error {
-	e.mu.Lock()
-	to := e.hosts[p.To.String()]
-	if e.dead[ipOf(p.To)] || e.dead[ipOf(p.From)] {
-		to = nil
-	}
-	e.mu.Unlock()
-	if to != nil {
-		to.RecvPacket(p)
-	}
-	return nil
 }
 
 func ipOf(addr net.Addr) string { return netip.MustParseAddrPort(addr.String()).Addr().String() }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/barrelp2p/barrel/core/block/process"
@@ -157,11 +158,18 @@ func (n *Node) Service(service name.Service, options ...WhereisOption) *Service 
 func (s *Service) Name() name.Service { return s.name }
 
 // Instance is the one that messages go to now; another if that one has gone.
-func (s *Service) Instance(ctx context.Context) (registry.Entry, error) {
+func (s *Service) Instance(ctx context.Context) (registry.Entry, error) { return s.instance(ctx, nil) }
+
+// instance passes over those that have turned out to have ended.
+func (s *Service) instance(ctx context.Context, ended []name.Ref) (registry.Entry, error) {
 	if e := s.now.Load(); e != nil && s.visible(e) {
 		return *e, nil
 	}
-	e, err := s.node.Whereis(ctx, s.name, s.options...)
+	options := s.options
+	if len(ended) > 0 {
+		options = append(slices.Clone(options), service.Without(ended...))
+	}
+	e, err := s.node.Whereis(ctx, s.name, options...)
 	if err == nil {
 		s.now.Store(&e)
 	}
@@ -183,10 +191,11 @@ const tries = 3
 // do does something with an instance. One that has ended before it could be reached is
 // forgotten, and another tried: nothing was delivered to it, so nothing is done twice.
 func (s *Service) do(ctx context.Context, what func(l *life, ref name.Ref) error) (err error) {
+	var ended []name.Ref
 	for range tries {
-		var e registry.Entry
-		if e, err = s.Instance(ctx); err != nil {
-			return err
+		e, none := s.instance(ctx, ended)
+		if none != nil {
+			return none
 		}
 		l, dead := s.node.current()
 		if dead != nil {
@@ -195,6 +204,7 @@ func (s *Service) do(ctx context.Context, what func(l *life, ref name.Ref) error
 		if err = what(l, e.Ref); !errors.Is(err, ErrNoProcess) {
 			return err
 		}
+		ended = append(ended, e.Ref)
 		s.now.Store(nil)
 	}
 	return fmt.Errorf("service %s: %d instances have ended: %w", s.name, tries, err)

@@ -13,12 +13,13 @@ import (
 	"github.com/barrelp2p/barrel/core"
 	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/plugin"
 	membershiphyparview "github.com/barrelp2p/barrel/plugins/membership-hyparview"
 )
 
 // throng is many nodes of the default make-up, and what their memberships told.
 type throng struct {
-	*lab
+	t       *testing.T
 	heralds []*herald
 
 	mu    sync.Mutex
@@ -54,6 +55,9 @@ func (h *herald) Input(in membership.Input) {
 	h.Plugin.Input(in)
 }
 
+// Health is that of the real one.
+func (h *herald) Health() plugin.Health { return h.Plugin.(plugin.HealthReporter).Health() }
+
 func (h *herald) tell(e membership.Event) {
 	switch e.Type {
 	case membership.MemberUp:
@@ -68,31 +72,39 @@ func (h *herald) tell(e membership.Event) {
 }
 
 // membership is the default one of a node, in the hands of its herald.
-func (h *herald) membership() core.Option {
-	build := givenBy[membership.Plugin, membership.Env](membershiphyparview.Factory())
+func (h *herald) membership(changes ...func(*membershiphyparview.Settings)) core.Option {
+	f := membershiphyparview.Factory()
+	settings := f.Settings().(*membershiphyparview.Settings)
+	for _, change := range changes {
+		change(settings)
+	}
 	return core.WithMembership("hyparview", func(env membership.Env) (p membership.Plugin, err error) {
 		h.env = env
 		env.Emit = h.tell
-		h.Plugin, err = build(env)
+		h.Plugin, err = f.New(env, settings)
 		return h, err
 	})
 }
 
-// newThrong starts nodes that all join through the first, as fast as they come up, the
-// last few of them mortal.
-func newThrong(t *testing.T, size, mortals int, sets ...string) *throng {
+// herald makes the next herald; its node is the caller's to make.
+func (c *throng) herald() *herald {
+	h := &herald{throng: c, at: len(c.heralds)}
+	c.heralds = append(c.heralds, h)
+	return h
+}
+
+// newThrong starts nodes on the loopback network that all join through the first, as
+// fast as they come up, the last few of them mortal.
+func newThrong(t *testing.T, size, mortals int) *throng {
 	t.Helper()
-	c := &throng{lab: newField(t), calls: map[uint64]*cry{}}
-	c.sets = append(c.sets, "bootstrap.contact_nodes="+throngName(0))
-	c.sets = append(c.sets, sets...)
+	c, f := &throng{t: t, calls: map[uint64]*cry{}}, newField(t)
+	f.sets = append(f.sets, "bootstrap.contact_nodes="+throngName(0))
 	for i := range size {
-		h := &herald{throng: c, at: i}
-		c.heralds = append(c.heralds, h)
-		cfg := c.load(throngName(i), t.TempDir())
+		h, cfg := c.herald(), f.load(throngName(i), t.TempDir())
 		if i < size-mortals {
-			h.node = c.run(c.make(cfg, h.membership()))
+			h.node = f.run(f.make(cfg, h.membership()))
 		} else {
-			h.node, h.kill = c.mortal(cfg, h.membership())
+			h.node, h.kill = f.mortal(cfg, h.membership())
 		}
 	}
 	return c

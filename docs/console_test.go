@@ -196,7 +196,7 @@ func (t *terminal) watch(ctx context.Context, c command) error {
 		ended := isClosed(p.done)
 		lines := p.out.lines()
 		used, ok := matchSome(c.want, lines[p.seen:])
-		if ok && (len(c.want) > 0 || p.connected()) {
+		if ok && (len(c.want) > 0 || c.typed != "" || p.connected()) {
 			p.seen += used
 			return nil
 		}

@@ -3,8 +3,11 @@
 package main
 
 import (
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/barrelp2p/barrel/core/admin"
 )
 
 // lossy is for how long packets are lost in one direction.
@@ -15,7 +18,7 @@ func testMute(t *testing.T) {
 	l := newLab(t, plan{nodes: 5})
 	sick, healthy := l.stations[4], l.stations[:4]
 	sick.mute(healthy...)
-	l.sickness(healthy)
+	l.sickness(sick, healthy)
 	sick.unmute(healthy...)
 	l.eventually(healing, "whole again", whole(l.stations...))
 }
@@ -27,7 +30,7 @@ func testDeaf(t *testing.T) {
 	for _, s := range healthy {
 		s.mute(sick)
 	}
-	l.sickness(healthy)
+	l.sickness(sick, healthy)
 	for _, s := range healthy {
 		s.unmute(sick)
 	}
@@ -36,8 +39,14 @@ func testDeaf(t *testing.T) {
 
 // sickness waits while a node loses packets, and until those that lose none list each
 // other as alive. Whatever it says of them, none of them may be down to another.
-func (l *lab) sickness(healthy []*station) {
+func (l *lab) sickness(sick *station, healthy []*station) {
 	l.t.Helper()
+	l.eventually(lossy, "the loss shows: it is nobody's neighbour", l.statuses(func(s admin.Status) string {
+		if s.Node != sick.node && slices.Contains(s.View.Active, sick.node) {
+			return "has it as a neighbour"
+		}
+		return ""
+	}))
 	l.eventually(lossy+healing, "the loss lasts, and the healthy list each other", all(since(time.Now(), lossy), whole(healthy...)))
 	for _, s := range healthy {
 		if down := s.seen.told("member down", healthy...); len(down) > 0 {

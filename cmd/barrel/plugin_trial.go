@@ -29,6 +29,7 @@ type trial struct {
 	known    map[name.Node][]name.Address
 	accepts  []trust.Claim
 	refuses  []trust.Claim
+	start    time.Duration // for a process to get ready
 	failFast bool
 	stop     context.CancelFunc
 	document trialDocument
@@ -137,7 +138,7 @@ func (t *trial) ask(ctx context.Context, section plugin.Section) (wire.Descripti
 
 func (t *trial) options() external.Options {
 	o := processOptions()
-	o.Strict, o.Health, o.Start = true, 50*time.Millisecond, 2*t.spec.Timeout
+	o.Strict, o.Health, o.Start = true, 50*time.Millisecond, t.start
 	return o
 }
 
@@ -261,7 +262,7 @@ func (t *trial) hint() string {
 type trialFlags struct {
 	kind, settings, like             string
 	args, env, knows, accept, refuse []string
-	timeout                          time.Duration
+	timeout, start                   time.Duration
 	failFast                         bool
 }
 
@@ -276,6 +277,7 @@ func (f *trialFlags) define(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.refuse, "refuses", nil, "NODE=KEY in hex that a trust plugin refuses; may be repeated")
 	flags.StringVar(&f.like, "like", "", "tofu or strict: a trust plugin that goes by the pins of the host as that one does")
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Second, "for one call")
+	flags.DurationVar(&f.start, "start-timeout", 10*time.Second, "for a process to get ready")
 	flags.BoolVar(&f.failFast, "fail-fast", false, "stop at the first broken promise")
 	_ = cmd.MarkFlagRequired("kind")
 }
@@ -288,7 +290,7 @@ func (f *trialFlags) trial(a *app, command string) (*trial, error) {
 	if !slices.Contains([]string{"", "tofu", "strict"}, f.like) {
 		return nil, usage("--like %q: tofu or strict", f.like)
 	}
-	t := &trial{app: a, like: f.like, failFast: f.failFast, known: map[name.Node][]name.Address{}}
+	t := &trial{app: a, like: f.like, failFast: f.failFast, start: f.start, known: map[name.Node][]name.Address{}}
 	var err error
 	if t.spec, err = f.spec(kind, command); err != nil {
 		return nil, err

@@ -29,14 +29,25 @@ const soon = 10 * time.Millisecond
 
 func served(t plugintest.T, kind plugin.Kind, name string) external.Spec {
 	t.Helper()
-	path, err := exec.LookPath("barrel")
+	return external.Spec{
+		Kind: kind, Name: name, Command: wrapScript(t, "barrel"), Args: []string{"plugin", "serve", string(kind) + "/" + name},
+		Env: map[string]string{"GORACE": "atexit_sleep_ms=0"},
+	}
+}
+
+// wrapScript is a script that becomes a program of these tests: a program with the race
+// detector in it is large, and what is executed is copied.
+func wrapScript(t plugintest.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	return external.Spec{
-		Kind: kind, Name: name, Command: path, Args: []string{"plugin", "serve", string(kind) + "/" + name},
-		Env: map[string]string{"GORACE": "atexit_sleep_ms=0"},
+	script := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec "+path+" \"$@\"\n"), 0o700); err != nil {
+		t.Fatalf("%v", err)
 	}
+	return script
 }
 
 func serveDiscovery(t plugintest.T, name string, env plugin.Env, section plugin.Section) discovery.Plugin {

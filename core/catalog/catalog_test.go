@@ -136,7 +136,7 @@ func TestCheck(t *testing.T) {
 		"a backend twice":   {plugin.Discovery, []string{"dns", "file", "dns"}, `discovery: names "dns" twice: take one away`},
 		"external is fine":  {plugin.Registry, []string{"etcd"}, ""},
 		"transport is one":  {plugin.Transport, []string{"a", "b"}, `transport: names 2 plugins, ["a" "b"]: name exactly one`},
-		"membership is one": {plugin.Membership, []string{}, `membership: names no plugin: name exactly one, as "full"`},
+		"membership is one": {plugin.Membership, []string{}, `membership: names no plugin: name exactly one, as "hyparview"`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -83,7 +83,7 @@ func TestEndsSayWhy(t *testing.T) {
 		w.expectRevival(pid)
 	}
 	if !strings.Contains(w.log.String(), "goroutine") {
-		t.Errorf("the stack of the panic is not in the log:\n%s", w.log)
+		t.Errorf("the stack of the panic is not in the log:\n%s", w.log.tail())
 	}
 }
 
@@ -165,7 +165,7 @@ func TestStoppedProcessIsReplaced(t *testing.T) {
 	w.expectRevival(pid)
 	w.expectGone(pid)
 	if !strings.Contains(w.log.String(), "no sign of life 3 times in a row") {
-		t.Errorf("log:\n%s", w.log)
+		t.Errorf("log:\n%s", w.log.tail())
 	}
 }
 
@@ -190,7 +190,7 @@ func TestStuckInStop(t *testing.T) {
 	expectStopWithin(t, w, 5*time.Second)
 	w.expectGone(pid)
 	if !strings.Contains(w.log.String(), "not stopped in good order") {
-		t.Errorf("log:\n%s", w.log)
+		t.Errorf("log:\n%s", w.log.tail())
 	}
 }
 
@@ -221,7 +221,7 @@ func TestStopIsQuickAndCanBeFollowedByStart(t *testing.T) {
 		w.expectWorks()
 	}
 	if strings.Contains(w.log.String(), "level=WARN") {
-		t.Errorf("an orderly end was logged as trouble:\n%s", w.log)
+		t.Errorf("an orderly end was logged as trouble:\n%s", w.log.tail())
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 // quick is the patience of tests: that of operators is longer.
 func quick() Options {
 	return Options{
-		Version: "test", Start: 20 * time.Second, Health: 200 * time.Millisecond, Misses: 3,
+		Version: "test", Start: time.Minute, Health: 200 * time.Millisecond, Misses: 3,
 		Grace: 300 * time.Millisecond, Backoff: 10 * time.Millisecond, MaxPause: 50 * time.Millisecond,
 	}
 }
@@ -31,7 +31,8 @@ func quick() Options {
 // self is the spec of this test binary as a plugin.
 func self(t *testing.T, kind plugin.Kind, args ...string) Spec {
 	t.Helper()
-	return Spec{Kind: kind, Name: "test", Command: executable(t), Args: args, Timeout: 10 * time.Second}
+	return Spec{Kind: kind, Name: "test", Command: executable(t), Args: args, Timeout: 10 * time.Second,
+		Env: map[string]string{"GORACE": "atexit_sleep_ms=0"}}
 }
 
 func executable(t testing.TB) string {
@@ -83,7 +84,7 @@ func started(t *testing.T, flaw string) *world {
 	t.Helper()
 	w := newWorld(t, quick(), self(t, plugin.Discovery, flaw), nil)
 	if err := w.facade.Start(t.Context()); err != nil {
-		t.Fatalf("Start: %v\n%s", err, w.log)
+		t.Fatalf("Start: %v\n%s", err, w.log.tail())
 	}
 	return w
 }
@@ -109,7 +110,7 @@ func (w *world) expectWorks() {
 	w.Helper()
 	answer, err := w.lookup("a")
 	if err != nil || len(answer.Endpoints) != 1 || answer.TTL != time.Minute {
-		w.Errorf("answer %v, %v\n%s", answer, err, w.log)
+		w.Errorf("answer %v, %v\n%s", answer, err, w.log.tail())
 	}
 }
 
@@ -178,6 +179,12 @@ func (l *logBook) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.Write(p)
+}
+
+// tail is enough to see what went wrong.
+func (l *logBook) tail() string {
+	text := l.String()
+	return text[max(0, len(text)-4000):]
 }
 
 func (l *logBook) String() string {

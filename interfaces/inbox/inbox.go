@@ -83,7 +83,7 @@ func (b *Box[Own]) Open() {
 func (b *Box[Own]) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.opened, b.own, b.turn, b.said = false, nil, nil, peerBox{}
+	b.opened, b.own, b.turn, b.said, b.tree = false, nil, nil, peerBox{}, membership.Input{}
 	clear(b.peers)
 }
 

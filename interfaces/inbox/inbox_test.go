@@ -138,3 +138,16 @@ func TestClosedBoxes(t *testing.T) {
 		t.Errorf("a closed box gave %+v", got)
 	}
 }
+
+// A tree that nobody took before the box was closed does not hide those that come after
+// it is opened again.
+func TestATreeAfterAReopening(t *testing.T) {
+	b := opened()
+	b.Put(membership.Input{Kind: membership.Tree})
+	b.Close()
+	b.Open()
+	b.Put(membership.Input{Kind: membership.Tree})
+	if p, ok := b.Take(); !ok || p.Input == nil || p.Input.Kind != membership.Tree {
+		t.Errorf("took %+v, %v; want the tree", p, ok)
+	}
+}

@@ -176,7 +176,7 @@ func TestAFloodIsSlowedDown(t *testing.T) {
 	inWorld(t, 3, func(t *testing.T, w *world, all []*station) {
 		w.link(all[0], all[1])
 		w.link(all[0], all[2])
-		for i := range 20 * framesPerSecond {
+		for i := range 8 * framesPerSecond {
 			all[1].say(t, fmt.Sprint("flood", i))
 		}
 		time.Sleep(3 * time.Second)

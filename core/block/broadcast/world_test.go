@@ -22,7 +22,6 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // world is some nodes whose links are made of pipes.
 type world struct {
 	t     *testing.T
-	mu    sync.Mutex
 	nodes map[name.Node]*station
 	tasks sync.WaitGroup
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
@@ -17,6 +18,7 @@ type Option func(*question)
 type question struct {
 	retries int
 	pick    Picker
+	without []name.Ref
 }
 
 // Retries looks again, n times, when there is none: after 100 ms, then twice as long each
@@ -26,6 +28,11 @@ func Retries(n int) Option { return func(q *question) { q.retries = n } }
 
 // By has a picker choose among the instances.
 func By(p Picker) Option { return func(q *question) { q.pick = p } }
+
+// Without passes over instances that have turned out to have ended, before that is heard.
+func Without(refs ...name.Ref) Option {
+	return func(q *question) { q.without = append(q.without, refs...) }
+}
 
 const (
 	firstWait = 100 * time.Millisecond
@@ -52,6 +59,7 @@ func (s *Services) seek(ctx context.Context, service name.Service, q *question) 
 	came, over := s.await(service)
 	defer over()
 	for wait := firstWait; ; wait = min(2*wait, longWait) {
+		next := came() // before the look, so that nothing slips between
 		if e, ok := s.choose(service, q); ok {
 			return e, nil
 		}
@@ -66,12 +74,15 @@ func (s *Services) seek(ctx context.Context, service name.Service, q *question) 
 			return registry.Entry{}, fmt.Errorf("service %s: nobody offers it: %w", service, registry.ErrNotFound)
 		}
 		q.retries--
-		pause(ctx, wait+rand.N(wait/2), came())
+		pause(ctx, wait+rand.N(wait/2), next)
 	}
 }
 
 func (s *Services) choose(service name.Service, q *question) (registry.Entry, bool) {
 	list := s.cfg.Registry.Lookup(service)
+	if len(q.without) > 0 {
+		list = slices.DeleteFunc(slices.Clone(list), func(e registry.Entry) bool { return slices.Contains(q.without, e.Ref) })
+	}
 	switch {
 	case len(list) == 0:
 		return registry.Entry{}, false
@@ -124,11 +135,6 @@ func (s *Services) await(service name.Service) (came func() <-chan struct{}, ove
 	came = func() <-chan struct{} {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if len(s.cfg.Registry.Lookup(service)) > 0 {
-			done := make(chan struct{})
-			close(done)
-			return done
-		}
 		return w.came
 	}
 	return came, func() {

@@ -66,6 +66,15 @@ func (m *Machine) passTo(p overlay.Peer) {
 	}
 }
 
+// sayStep tells a peer on a new link how far this node has counted. A peer that knew
+// nothing of it cannot tell otherwise whether steps that others pass on are true.
+func (m *Machine) sayStep(p overlay.Peer) {
+	me := m.self()
+	m.say(p, Message{Kind: Counters, Counts: []Count{{
+		Peer: me.peer, Count: m.count, Tag: uint16(me.inc), Age: uint8(min((m.now-me.moved)/tenth, 255)),
+	}}})
+}
+
 // counters takes steps from a neighbour. They are not signed: what they can do is keep
 // a member on the list that is gone, for as long as somebody forges; they cannot bring one back.
 func (m *Machine) counters(from overlay.Peer, msg *Message) {
@@ -78,11 +87,14 @@ func (m *Machine) counters(from overlay.Peer, msg *Message) {
 		if r == nil || c.Count <= r.count || uint16(r.inc) != c.Tag || !r.up() || m.isSelf(c.Peer) {
 			continue
 		}
-		if c.Count-r.first > m.plausible(r) {
+		at := m.now - overlay.Time(c.Age)*tenth
+		switch ahead := c.Count-r.first > m.plausible(r); {
+		case ahead && c.Peer == from:
+			r.first, r.base = c.Count, at // its own word: counting begins here
+		case ahead:
 			m.stats.Ahead++
 			continue
 		}
-		at := m.now - overlay.Time(c.Age)*tenth
 		r.count, r.moved = c.Count, max(r.moved, at)
 		m.steps = append(m.steps, step{Count: c, at: at, from: from})
 	}

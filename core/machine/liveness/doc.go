@@ -43,7 +43,8 @@
 // also counts, a step every 5 s (in clusters above a thousand more rarely: 200 steps per second
 // in all), and steps travel along the broadcast tree, once a second per link (COUNTERS).
 // Ages travel, never times: receivers use their own clock only. A step that is overdue
-// is asked for (STALE); three missed steps are a death. Where nothing else is broadcast the
+// is asked for (STALE); three missed steps are a death. On a new link each end says first how
+// far it has counted. Where nothing else is broadcast the
 // tree stays broken after failures: so one of all members, by chance, says its ANNOUNCE again
 // every 2 s, and more do when many steps are overdue.
 //
@@ -68,7 +69,8 @@
 //	COUNTERS            unsigned for cost. Forged steps can keep a dead member on the list
 //	                    for as long as they come, or make a living one seem to stand still
 //	                    later, by running ahead of it, but no faster than twice the time.
-//	                    They cannot bring anyone back, and obituaries work all the same
+//	                    They cannot bring anyone back, and obituaries work all the same.
+//	                    A member's own step on its own link is believed, whatever it is
 //	PING, ASK           64 at a time for others
 //
 // Nothing raises a member's stamp but its own signature; incarnations above MaxInc are

@@ -42,6 +42,7 @@ func (m *Machine) linkUp(p overlay.Peer, inc uint64) {
 	}
 	m.closeInquiry(p)
 	m.met(p, inc)
+	m.sayStep(p)
 	m.say(p, Message{Kind: Compare, Sums: slices.Clone(m.table.sums[:])})
 }
 

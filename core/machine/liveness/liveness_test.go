@@ -240,3 +240,25 @@ func TestEachRenewalTakesAStamp(t *testing.T) {
 		t.Errorf("stamps %d and %d", first, second)
 	}
 }
+
+// A newcomer that meets a member which has counted for an hour believes its steps, from
+// the member itself at first, and then from everybody.
+func TestACounterThatBeganLongAgo(t *testing.T) {
+	b := newBench(t, 1, nil)
+	b.step(overlay.Input[Message]{Kind: overlay.InLinkUp, Peer: 20, Inc: 3})
+	if b.said(Counters) != 1 {
+		t.Error("did not say how far it has counted itself")
+	}
+	steps := func(from overlay.Peer, count uint32) {
+		b.hear(from, Message{Kind: Counters, Counts: []Count{{Peer: 20, Count: count, Tag: 3}}})
+	}
+	steps(20, 720)
+	for step := uint32(721); step < 730; step++ {
+		b.wait(5 * time.Second)
+		steps(2, step)
+		b.want(20, Alive)
+	}
+	if got := b.m.Stats().Ahead; got != 0 {
+		t.Errorf("%d true steps refused", got)
+	}
+}

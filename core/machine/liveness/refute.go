@@ -165,6 +165,7 @@ func (m *Machine) back() {
 	m.announce(sweepPeriod)
 	for _, l := range m.links {
 		m.met(l.peer, l.inc)
+		m.sayStep(l.peer)
 		m.say(l.peer, Message{Kind: Compare, Sums: slices.Clone(m.table.sums[:])})
 	}
 }

@@ -257,3 +257,23 @@ func TestForgedNumbersHideNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestAJumpPastAllHoles: a number so far ahead that everything remembered in between falls
+// out is as good as any other.
+func TestAJumpPastAllHoles(t *testing.T) {
+	for _, jump := range []uint64{span - 1, span, span + 1, span + 2, 2*span - 1} {
+		for hole := range uint64(3) {
+			w := window{low: 1}
+			w.add(1 + hole)
+			next := w.low + jump
+			w.add(next)
+			if !w.has(next) || w.has(next+1) {
+				t.Errorf("after %d and %d: has the last %t, the next %t", 1+hole, next, w.has(next), w.has(next+1))
+			}
+			w.add(next + 1)
+			if !w.has(next + 1) {
+				t.Errorf("after %d, %d and %d: the last is missing", 1+hole, next, next+1)
+			}
+		}
+	}
+}

@@ -35,17 +35,17 @@ func (w *window) has(seq uint64) bool {
 // add notes a number that the window covers and has not. Holes that fall out at the
 // lower end count as seen.
 func (w *window) add(seq uint64) {
+	if i := seq - w.low; i >= span {
+		w.slide(i - span + 1)
+	}
+	i := seq - w.low
 	if w.bits == nil {
-		if seq == w.low {
+		if i == 0 {
 			w.low++
 			return
 		}
 		w.bits = new([span / 64]uint64)
 	}
-	if i := seq - w.low; i >= span {
-		w.slide(i - span + 1)
-	}
-	i := seq - w.low
 	w.bits[i/64] |= 1 << (i % 64)
 	w.slide(w.ones())
 }
@@ -61,6 +61,10 @@ func (w *window) ones() uint64 {
 }
 
 func (w *window) slide(n uint64) {
+	w.low += n
+	if w.bits == nil {
+		return
+	}
 	words, rest := int(min(n/64, span/64)), n%64
 	for i := range w.bits {
 		var word uint64
@@ -72,7 +76,6 @@ func (w *window) slide(n uint64) {
 		}
 		w.bits[i] = word
 	}
-	w.low += n
 	if *w.bits == [span / 64]uint64{} {
 		w.bits = nil
 	}

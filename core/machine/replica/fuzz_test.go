@@ -65,6 +65,7 @@ func FuzzStep(f *testing.F) {
 			case 3:
 				w.run(w.now + time.Duration(b)*time.Millisecond)
 			}
+			w.whole(w.lives[0])
 		}
 	})
 }

@@ -47,6 +47,7 @@ type life struct {
 	items map[string]string // what it has put and not removed
 	seen  map[string]int    // by owner, incarnation and key: the last version that was shown
 	view  map[string]string // what is visible here
+	steps int
 }
 
 // packet is something under way.
@@ -200,9 +201,15 @@ func (w *world) step(i int, in Input) {
 	}
 }
 
-func (w *world) apply(l *life, out *Effects) {
+func (w *world) whole(l *life) {
 	if err := l.m.Check(); err != nil {
 		w.fail("n%d at %v: %v", l.id, w.now, err)
+	}
+}
+
+func (w *world) apply(l *life, out *Effects) {
+	if l.steps++; l.steps%8 == 0 { // it costs more than the step
+		w.whole(l)
 	}
 	if w.tell != nil {
 		w.tell(l, out)
@@ -373,6 +380,7 @@ func (w *world) agree() {
 		}
 	}
 	for _, l := range w.lives {
+		w.whole(l)
 		for key, val := range want {
 			if l.view[key] != val {
 				w.fail("n%d sees %q as %q, want %q; %+v", l.id, key, l.view[key], val, l.m.Stats())
