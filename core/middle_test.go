@@ -42,10 +42,14 @@ discovery: {use: [static], static: {nodes: {n0@10.0.0.1: ["10.0.0.1:9100"]}}}
 `, i, host(i)), h.membership(changes...))
 	}
 	is.start()
-	took := since(t, "all know each other", is.whole)
+	began := time.Now()
+	for !is.whole() && time.Since(began) < time.Minute {
+		time.Sleep(5 * time.Millisecond)
+	}
+	took := time.Since(began)
 	t.Logf("%d nodes that started at once know each other after %v", size, took)
-	if took > 10*time.Second {
-		t.Errorf("%d nodes that started at once know each other after %v, want 10s at most", size, took)
+	if took > 30*time.Second { // what a broadcast missed, a comparison every 10s brings
+		t.Errorf("%d nodes that started at once know each other after %v, want 30s at most", size, took)
 	}
 	return is
 }
