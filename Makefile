@@ -39,7 +39,7 @@ arch: ## the rules of the architecture: imports, machines, budgets, comments
 	$(GO) test -count=1 .
 
 test-race: # unit, contract, script, program tests and examples; scenarios have one goroutine and run in test-sim
-	$(GO) test -race -count=1 -timeout $(TIMEOUT) -skip '^TestScenarios$$' ./...
+	$(GO) test -race -count=1 -timeout $(TIMEOUT) -skip '^(TestScenarios|TestTables)$$' ./...
 
 test-sim: # the simulated world at its full sizes; the race detector would shrink them
 	$(GO) test -count=1 -timeout $(TIMEOUT) ./core/sim

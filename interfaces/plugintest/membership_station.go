@@ -39,6 +39,10 @@ type station struct {
 
 func (s *station) plug() {
 	env := Env(s.f.T, s.node.String())
+	s.f.Cleanup(func() { // before the folder of env goes, in which a plugin may write
+		s.f.stall(false)
+		s.end()
+	})
 	env.Incarnation = s.inc
 	s.plugin = s.f.h.New(s.f.T, s.lend(env))
 	ctx, cancel := context.WithTimeout(s.f.Context(), Patience)
