@@ -1,6 +1,7 @@
 package discoverydns
 
 import (
+	"errors"
 	"net"
 	"strings"
 	"sync"
@@ -25,18 +26,31 @@ func serve(t plugintest.T, records ...string) *zone {
 	t.Helper()
 	z := &zone{}
 	z.add(t, records...)
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("listen: %v", err)
-	}
+	udp, tcp := onePort(t)
 	z.addr = udp.LocalAddr().String()
-	tcp, err := net.Listen("tcp", z.addr)
-	if err != nil {
-		t.Fatalf("listen: %v", err)
-	}
 	z.run(t, &dns.Server{PacketConn: udp, Handler: z.handler("udp")})
 	z.run(t, &dns.Server{Listener: tcp, Handler: z.handler("tcp")})
 	return z
+}
+
+// onePort binds a port of 127.0.0.1 for UDP and for TCP. The system gives a port that is free
+// for the one; that it is free for the other too is likely, not certain, so it asks again.
+func onePort(t plugintest.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	var refused error
+	for range 20 {
+		tcp, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatalf("listen: %v", err)
+		}
+		udp, err := net.ListenPacket("udp", tcp.Addr().String())
+		if err == nil {
+			return udp, tcp
+		}
+		refused = errors.Join(refused, err, tcp.Close())
+	}
+	t.Fatalf("listen: no port is free for both: %v", refused)
+	return nil, nil
 }
 
 func (z *zone) run(t plugintest.T, s *dns.Server) {
