@@ -62,7 +62,7 @@ func New(cfg Config, self overlay.Peer, inc uint64, now overlay.Time, rng *rand.
 	if m.cfg.ID == nil {
 		m.cfg.ID = func(p overlay.Peer) uint64 { return uint64(p) }
 	}
-	m.table = newTable(m.cfg.ID)
+	m.table = newTable(m.cfg.ID, 1+min(len(known), cfg.MaxMembers))
 	m.refute.at = overlay.Never
 	m.table.add(record{peer: self, inc: inc, state: Alive, told: Alive, since: now, moved: now, doubted: longAgo, fell: longAgo})
 	for _, e := range known {
