@@ -64,7 +64,7 @@ func heap() uint64 {
 // measures other pairs on the same link meanwhile, and before and after.
 func (b *bench) overload(ctx context.Context) error {
 	others := func() (float64, error) { return b.node.oneWay(ctx, pairs, 64, time.Second) }
-	calm, err := b.middle(ctx, 5, others)
+	calm, err := b.typical(ctx, 5, others)
 	if err != nil {
 		return err
 	}
@@ -72,13 +72,13 @@ func (b *bench) overload(ctx context.Context) error {
 		return err
 	}
 	f := b.flood(ctx)
-	during, err := b.middle(ctx, 8, others)
+	during, err := b.typical(ctx, 8, others)
 	if err != nil {
 		return err
 	}
 	time.Sleep(stall - 8*time.Second)
 	f.stop()
-	after, err := b.middle(ctx, 5, others)
+	after, err := b.typical(ctx, 5, others)
 	if err != nil {
 		return err
 	}
@@ -91,8 +91,8 @@ type level struct {
 	heap uint64
 }
 
-// middle is the median of so many.
-func (b *bench) middle(ctx context.Context, times int, run measure) (level, error) {
+// typical is the median of so many.
+func (b *bench) typical(ctx context.Context, times int, run measure) (level, error) {
 	var l level
 	rates := make([]time.Duration, 0, times)
 	for range times {

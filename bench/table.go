@@ -14,6 +14,7 @@ import (
 type row struct {
 	what             string
 	node, raw, other float64
+	ofRaw, ofOther   float64
 	unit             string
 	want             string // what the project promises
 }
@@ -23,7 +24,7 @@ func printTable(rows []row) {
 	fmt.Fprintln(w, "WHAT\tBARREL\tRAW QUIC-GO\tGRPC OVER TLS\tOF RAW\tOF GRPC\tPROMISE")
 	for _, r := range rows {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.what, fmt.Sprint(digits(r.node), " ", r.unit), figure(r.raw, r.unit), figure(r.other, r.unit),
-			share(r.node, r.raw), share(r.node, r.other), r.want)
+			share(r.ofRaw), share(r.ofOther), r.want)
 	}
 	_ = w.Flush()
 }
@@ -45,11 +46,11 @@ func digits(v float64) string {
 	return fmt.Sprintf("%.1f", v)
 }
 
-func share(v, of float64) string {
-	if of == 0 {
+func share(v float64) string {
+	if v == 0 {
 		return "-"
 	}
-	return fmt.Sprintf("%.2f", v/of)
+	return fmt.Sprintf("%.2f", v)
 }
 
 // rate is how often per second.
