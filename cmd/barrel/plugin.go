@@ -61,6 +61,9 @@ func pluginRows(plugins []admin.Plugin) [][]string {
 		if p.External {
 			where, pid = "process", count(p.PID)
 		}
+		if p.Sandbox != "" {
+			where = "sandbox"
+		}
 		rows = append(rows, []string{p.Kind, p.Name, where, orDash(p.Version), p.Contract, p.Health, pid, count(p.Restarts)})
 	}
 	return rows

@@ -45,6 +45,7 @@ type trialDocument struct {
 	Abilities []string        `json:"abilities"`
 	Kept      int             `json:"kept"`
 	Broken    int             `json:"broken"`
+	Sandbox   string          `json:"sandbox"` // what it may touch; empty: everything
 	Checks    []trialFindings `json:"checks"`
 }
 
@@ -110,8 +111,11 @@ func (t *trial) introduce(ctx context.Context) bool {
 	finding.Took = time.Since(begun)
 	t.document.Name, t.document.Version = said.Name, said.Version
 	t.document.Contracts, t.document.Abilities = notNil(said.Contracts), notNil(said.Abilities)
+	if t.spec.Sandbox != nil {
+		t.document.Sandbox = t.spec.Sandbox.String()
+	}
 	if !t.app.json() && said.Name != "" {
-		_, _ = fmt.Fprintf(t.app.stdout, "%s\n\n", introduction(said))
+		_, _ = fmt.Fprintf(t.app.stdout, "%s\n%s\n", introduction(said), t.confinement())
 	}
 	t.tell(finding)
 	return err == nil && len(problems) == 0
@@ -123,6 +127,14 @@ func introduction(d wire.Description) string {
 		text += "; it can " + strings.Join(d.Abilities, ", ")
 	}
 	return clean(text)
+}
+
+// confinement is a line about the sandbox, or nothing.
+func (t *trial) confinement() string {
+	if t.document.Sandbox == "" {
+		return ""
+	}
+	return clean("in a sandbox: "+t.document.Sandbox) + "\n"
 }
 
 func notNil(list []string) []string {
@@ -262,8 +274,9 @@ func (t *trial) hint() string {
 type trialFlags struct {
 	kind, settings, like             string
 	args, env, knows, accept, refuse []string
+	read, write                      []string
 	timeout, start                   time.Duration
-	failFast                         bool
+	failFast, sandbox, network       bool
 }
 
 func (f *trialFlags) define(cmd *cobra.Command) {
@@ -279,6 +292,10 @@ func (f *trialFlags) define(cmd *cobra.Command) {
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Second, "for one call")
 	flags.DurationVar(&f.start, "start-timeout", 10*time.Second, "for a process to get ready")
 	flags.BoolVar(&f.failFast, "fail-fast", false, "stop at the first broken promise")
+	flags.BoolVar(&f.sandbox, "sandbox", false, "confine it to its own socket and what the next three grant")
+	flags.StringArrayVar(&f.read, "read", nil, "a path that it may read and execute in its sandbox; may be repeated")
+	flags.StringArrayVar(&f.write, "write", nil, "a path that it may change in its sandbox; may be repeated")
+	flags.BoolVar(&f.network, "network", false, "let it use the network in its sandbox")
 	_ = cmd.MarkFlagRequired("kind")
 }
 

@@ -42,10 +42,17 @@ func specs(cfg *config.Config) []external.Spec {
 		e := cfg.Plugins[key]
 		list = append(list, external.Spec{
 			Kind: plugin.Kind(kind), Name: name, Command: e.Command, Args: e.Args,
-			Env: e.Env, SHA256: e.SHA256, Timeout: e.Timeout,
+			Env: e.Env, SHA256: e.SHA256, Timeout: e.Timeout, Sandbox: sandbox(e.Sandbox),
 		})
 	}
 	return list
+}
+
+func sandbox(s config.Sandbox) *external.Sandbox {
+	if !s.Enabled {
+		return nil
+	}
+	return &external.Sandbox{Read: s.Read, Write: s.Write, Network: s.Network}
 }
 
 // examine starts every process that the configuration uses for a moment and asks it

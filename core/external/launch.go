@@ -130,6 +130,7 @@ func (p *process) explain(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
+	case errors.Is(err, ErrSandbox):
 	case ended:
 		err = fmt.Errorf("%w: %s", ErrNotReady, gone.How)
 	case strings.Contains(err.Error(), "ncompatible"):
