@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/plugintest"
+	"github.com/barrelp2p/barrel/interfaces/transport"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 	"github.com/barrelp2p/barrel/interfaces/wire"
 )
@@ -71,7 +73,8 @@ abilities it says it has. What the program knows is not known here; the more you
 is checked.
 
   barrel plugin test ./discovery-mine --kind discovery --settings '{url: "http://127.0.0.1/nodes"}' --knows b@10.0.0.1=10.0.0.1:9100
-  barrel plugin test ./trust-mine --kind trust --settings 'authority: 5f1c...' --accepts b@10.0.0.1=9a2d...`
+  barrel plugin test ./trust-mine --kind trust --settings 'authority: 5f1c...' --accepts b@10.0.0.1=9a2d...
+  barrel plugin test ./transport-mine --kind transport --settings 'listen: "127.0.0.1:0"'`
 	f.define(cmd)
 	a.outputFlag(cmd)
 	return cmd
@@ -173,7 +176,11 @@ func (t *trial) strangeSettings(ctx context.Context) plugintest.Finding {
 }
 
 func (t *trial) suite(ctx context.Context) {
-	if t.spec.Kind == plugin.Discovery {
+	switch t.spec.Kind {
+	case plugin.Transport:
+		plugintest.TransportReport(ctx, plugintest.TransportHarness{New: t.transport, Nobody: t.nobody}, t.tell)
+		return
+	case plugin.Discovery:
 		plugintest.DiscoveryReport(ctx, plugintest.DiscoveryHarness{
 			Foreign: true, Known: t.known,
 			New: func(on plugintest.T, env plugin.Env, _ map[name.Node][]name.Address) discovery.Plugin {
@@ -198,6 +205,25 @@ func (t *trial) suite(ctx context.Context) {
 			return p
 		},
 	}, t.tell)
+}
+
+func (t *trial) transport(on plugintest.T, node string) transport.Plugin {
+	section := t.section
+	p, err := external.Transport(t.spec, t.options()).New(plugintest.Env(on, node), &section)
+	if err != nil {
+		on.Fatalf("%v", err)
+	}
+	return p
+}
+
+// nobody is where somebody listens who says nothing.
+func (*trial) nobody(on plugintest.T) name.Address {
+	socket, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		on.Fatalf("%v", err)
+	}
+	on.Cleanup(func() { _ = socket.Close() })
+	return name.AddressFrom(socket.LocalAddr().(*net.UDPAddr).AddrPort())
 }
 
 // tell notes a finding and shows it at once.
@@ -281,7 +307,7 @@ type trialFlags struct {
 
 func (f *trialFlags) define(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.kind, "kind", "", "what it should be: discovery or trust")
+	flags.StringVar(&f.kind, "kind", "", "what it should be: discovery, trust or transport")
 	flags.StringVar(&f.settings, "settings", "", "its settings, as YAML or JSON, or @FILE")
 	flags.StringArrayVar(&f.args, "arg", nil, "an argument of the program; may be repeated")
 	flags.StringArrayVar(&f.env, "env", nil, "KEY=VALUE of its environment; may be repeated")
@@ -302,7 +328,7 @@ func (f *trialFlags) define(cmd *cobra.Command) {
 func (f *trialFlags) trial(a *app, command string) (*trial, error) {
 	kind := plugin.Kind(f.kind)
 	if len(external.Contracts(kind)) == 0 {
-		return nil, usage("--kind %q: a process can be a discovery or a trust plugin", f.kind)
+		return nil, usage("--kind %q: a process can be a discovery, a trust or a transport plugin", f.kind)
 	}
 	if !slices.Contains([]string{"", "tofu", "strict"}, f.like) {
 		return nil, usage("--like %q: tofu or strict", f.like)

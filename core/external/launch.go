@@ -58,6 +58,7 @@ func launch(ctx context.Context, spec Spec, opts Options, sockets string, contra
 	if err != nil {
 		return nil, p.explain(ctx, err)
 	}
+	p.said.Sockets = p.child.sockets
 	p.contract, err = agree(spec, p.said, contracts)
 	return p, err
 }
