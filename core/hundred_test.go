@@ -31,7 +31,7 @@ func TestManyNodes(t *testing.T) {
 	if r.strict {
 		r.hundred()
 	} else {
-		c := r.rise(25, 1)
+		c := r.rise(scaled(25, 15), 1)
 		r.shouts(c, 50)
 		r.deaths(c)
 	}

@@ -262,7 +262,7 @@ func TestALatecomerIsKnownSoon(t *testing.T) {
 	const size = 12
 	synctest.Test(t, func(t *testing.T) {
 		is := newIslands(t, size)
-		time.Sleep(time.Minute)
+		is.calm()
 		late := is.settle(size)
 		if err := late.node.Start(context.Background()); err != nil {
 			t.Fatal(err)
