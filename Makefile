@@ -42,8 +42,9 @@ arch: ## the rules of the architecture: imports, machines, budgets, comments
 test-race: # unit, contract, script, program tests and examples; scenarios have one goroutine and run in test-sim
 	$(GO) test -race -vet=off -count=1 -timeout $(TIMEOUT) -skip '^(TestScenarios|TestTables)$$' ./...
 
-test-sim: # the simulated world at its full sizes; the race detector would shrink them
+test-sim: # simulated worlds, and real nodes in virtual time, at full size; the race detector would shrink them
 	$(GO) test -vet=off -count=1 -timeout $(TIMEOUT) ./core/sim
+	$(GO) test -vet=off -count=1 -timeout $(TIMEOUT) ./core -run '^(TestHalfOfAJoinStormDies|TestAPartitionOfHalfAnHour|TestASlowNodeIsNotDead|TestAThousandEvictions)$$'
 
 sim: ## SCENARIO= SEED= NODES= of the simulated world; without them, all scenarios
 	SCENARIO=$(SCENARIO) SEED=$(SEED) NODES=$(NODES) $(GO) test -count=1 -v -timeout 1h ./core/sim -run '^TestScenarios$$'
