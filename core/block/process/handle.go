@@ -38,15 +38,23 @@ func (s *Self) serve() error {
 			proc.unslot(slots)
 			return err
 		}
-		if slots == nil {
-			err = proc.handle(m)
-		} else {
-			proc.handleAside(slots, m)
-		}
-		if err != nil {
+		if err := proc.turn(slots, m); err != nil {
 			return err
 		}
 	}
+}
+
+// turn handles a message, or has it handled.
+func (proc *Process) turn(slots chan struct{}, m Message) error {
+	if slots == nil {
+		return proc.handle(m)
+	}
+	if proc.spec.InOrder && m.call == nil {
+		defer proc.unslot(slots)
+		return proc.handle(m)
+	}
+	proc.handleAside(slots, m)
+	return nil
 }
 
 func (proc *Process) slot(slots chan struct{}) bool {

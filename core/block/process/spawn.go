@@ -23,6 +23,7 @@ type Spec struct {
 	Mailbox int    // messages that may wait; 0: DefaultMailbox
 	Policy  Policy // what becomes of others
 	Workers int    // messages handled at the same time by Handle; 0: one, in order
+	InOrder bool   // with Workers too, messages that are no calls are handled one after the other
 
 	// PanicEnds makes a panic of Handle the end of the process, for one that somebody
 	// restarts. Otherwise it is an error to the caller and nothing more.

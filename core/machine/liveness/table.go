@@ -41,6 +41,13 @@ func (r *record) entry(now overlay.Time) Entry {
 	return Entry{Peer: r.peer, State: r.state, Ref: r.ref, Inc: r.inc, Count: r.count, Age: age - age%millisecond, Proof: r.proof}
 }
 
+// bare is the entry without its proof.
+func (r *record) bare(now overlay.Time) Entry {
+	e := r.entry(now)
+	e.Proof = nil
+	return e
+}
+
 const (
 	millisecond = overlay.Time(1_000_000)
 	longAgo     = -1 << 60 // before everything; a difference to it does not overflow
