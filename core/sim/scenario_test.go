@@ -21,6 +21,7 @@ type scenario struct {
 	raced int  // with the race detector; 0: a tenth of nodes, at least 50
 	seeds int  // on every push; 0: 3
 	alone bool // it measures this process: no other runs meanwhile
+	heavy bool // every node holds what all have: of the large ones one at a time
 	run   func(t *testing.T, r round)
 }
 
@@ -81,7 +82,7 @@ func TestScenarios(t *testing.T) {
 }
 
 func (s scenario) round(t *testing.T, r round) {
-	if !s.alone {
+	if !s.alone && !(r.long && s.heavy) {
 		t.Parallel()
 	}
 	start := time.Now()
