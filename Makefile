@@ -6,11 +6,11 @@ GO       ?= go
 GOFMT    := $(shell $(GO) env GOROOT)/bin/gofmt
 BIN      := bin
 LINTER   := $(BIN)/golangci-lint
-FUZZTIME ?= 1s
+FUZZTIME ?= 500ms
 TIMEOUT  ?= 8m
 
 .DEFAULT_GOAL := help
-.PHONY: bench-table help build demo quick test test-fmt test-vet test-sim test-race hundred sim sim-long sim-tables property-long arch lint fmt fuzz bench clean gen gen-check
+.PHONY: bench-table order-long help build demo quick test test-fmt test-vet test-sim test-race hundred sim sim-long sim-tables property-long arch lint fmt fuzz bench clean gen gen-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ quick: test-fmt test-vet ## for every minute: format, vet, architecture, short t
 	$(GO) test -short -timeout $(TIMEOUT) ./...
 
 test: ## everything that CI runs: format, vet, lint, architecture, fuzz, simulation, race tests of all
-	@scripts/steps test-fmt test-vet gen-check lint arch fuzz test-sim test-race
+	@scripts/steps test-fmt test-vet gen-check+lint+arch fuzz test-sim test-race
 
 test-fmt: # nothing that gofmt would change
 	@files=$$($(GOFMT) -l .); \
@@ -38,11 +38,12 @@ test-vet:
 arch: ## the rules of the architecture: imports, machines, budgets, comments
 	$(GO) test -count=1 .
 
+# go test need not vet again what test-vet has vetted.
 test-race: # unit, contract, script, program tests and examples; scenarios have one goroutine and run in test-sim
-	$(GO) test -race -count=1 -timeout $(TIMEOUT) -skip '^(TestScenarios|TestTables)$$' ./...
+	$(GO) test -race -vet=off -count=1 -timeout $(TIMEOUT) -skip '^(TestScenarios|TestTables)$$' ./...
 
 test-sim: # the simulated world at its full sizes; the race detector would shrink them
-	$(GO) test -count=1 -timeout $(TIMEOUT) ./core/sim
+	$(GO) test -vet=off -count=1 -timeout $(TIMEOUT) ./core/sim
 
 sim: ## SCENARIO= SEED= NODES= of the simulated world; without them, all scenarios
 	SCENARIO=$(SCENARIO) SEED=$(SEED) NODES=$(NODES) $(GO) test -count=1 -v -timeout 1h ./core/sim -run '^TestScenarios$$'
@@ -76,7 +77,7 @@ gen-check: # what is generated is what is committed, where protoc is installed
 fmt: ## format all Go files
 	$(GOFMT) -w .
 
-fuzz: ## each fuzz target for FUZZTIME (1s)
+fuzz: ## each fuzz target for FUZZTIME (500ms)
 	@scripts/fuzz $(FUZZTIME)
 
 bench: ## all benchmarks
@@ -84,6 +85,9 @@ bench: ## all benchmarks
 
 bench-table: ## messages, calls and streams between two processes, beside raw quic-go and gRPC
 	cd bench && $(GO) run .
+
+order-long: ## 8 senders to 8 receivers of another process, a million messages for each pair: order and number of all
+	cd bench && nice -n 10 $(GO) run . -only order -messages 1000000
 
 clean: ## remove what was built
 	rm -rf $(BIN)

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -35,16 +34,12 @@ func served(t plugintest.T, kind plugin.Kind, name string) external.Spec {
 	}
 }
 
-// wrapScript is a script that becomes a program of these tests: a program with the race
-// detector in it is large, and what is executed is copied.
+// wrapScript is a script that becomes a program of these tests: a program is large, and
+// what is executed is copied.
 func wrapScript(t plugintest.T, name string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Fatalf("%v", err)
-	}
 	script := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec "+path+" \"$@\"\n"), 0o700); err != nil {
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec "+quickProgram(t, name)+" \"$@\"\n"), 0o700); err != nil {
 		t.Fatalf("%v", err)
 	}
 	return script
