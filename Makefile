@@ -49,14 +49,14 @@ test-sim: # simulated worlds, and real nodes in virtual time, at full size; the 
 sim: ## SCENARIO= SEED= NODES= of the simulated world; without them, all scenarios
 	SCENARIO=$(SCENARIO) SEED=$(SEED) NODES=$(NODES) $(GO) test -count=1 -v -timeout 1h ./core/sim -run '^TestScenarios$$'
 
-sim-long: ## 50 seeds and the large sizes
-	LONG=1 SCENARIO=$(SCENARIO) nice -n 10 $(GO) test -count=1 -timeout 24h ./core/sim -run '^TestScenarios$$'
+sim-long: ## 50 seeds and the large sizes; or SEED= SCENARIO= NODES= of these; a line per round
+	cd core/sim && PROGRESS=1 LONG=1 SCENARIO=$(SCENARIO) SEED=$(SEED) NODES=$(NODES) nice -n 10 $(GO) test -count=1 -timeout 240h -run '^TestScenarios$$'
 
 property-long: ## 20,000 random worlds of the replicas of the registry
 	CHECKS=20000 nice -n 10 $(GO) test -count=1 -timeout 2h ./core/machine/replica -run '^TestConverges$$'
 
 sim-tables: ## docs/simulation.md as the code produces it
-	TABLES=$(CURDIR)/docs/simulation.md NODES=$(NODES) SEED=$(SEED) nice -n 10 $(GO) test -count=1 -timeout 2h ./core/sim -run '^TestTables$$'
+	cd core/sim && PROGRESS=1 TABLES=$(CURDIR)/docs/simulation.md NODES=$(NODES) SEED=$(SEED) nice -n 10 $(GO) test -count=1 -timeout 2h -run '^TestTables$$'
 
 hundred: ## a hundred real nodes in one process, measured for eight minutes; wants the machine for itself
 	BARREL_HUNDRED=1 $(GO) test -count=1 -v -timeout 20m ./core -run '^TestManyNodes$$'
