@@ -40,6 +40,7 @@ type Process struct {
 	ref   name.Ref
 	spec  Spec
 	box   mailbox
+	tab   tab
 
 	life context.Context // ends when the process is to end; parent of what handlers get
 	end  context.CancelCauseFunc
@@ -167,6 +168,7 @@ func (proc *Process) rest(over bool, reason error) {
 		}
 		reason = fmt.Errorf("it ended its goroutine: %w", ErrPanicked)
 	}
+	proc.tab.settle()
 	proc.die(reason)
 	proc.tell()
 	close(proc.done)
