@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,6 +68,23 @@ func TestDiscoveryByTheProcessRoad(t *testing.T) {
 	t.Run("dns", func(t *testing.T) {
 		t.Parallel()
 		plugintest.DiscoveryProcess(t, plugintest.DiscoveryHarness{New: dnsProcess})
+	})
+	t.Run("exec", func(t *testing.T) {
+		t.Parallel()
+		plugintest.DiscoveryProcess(t, plugintest.DiscoveryHarness{New: execProcess})
+	})
+}
+
+// execProcess has a command that needs no file, since a script that was just written
+// cannot be executed while another process has it open.
+func execProcess(t plugintest.T, env plugin.Env, known map[name.Node][]name.Address) discovery.Plugin {
+	t.Helper()
+	script := "case $1 in\n"
+	for node, endpoints := range known {
+		script += fmt.Sprintf("%s) echo %s;;\n", node, strings.Trim(fmt.Sprint(endpoints), "[]"))
+	}
+	return serveDiscovery(t, "exec", env, plugin.Section{
+		"command": "/bin/sh", "args": []any{"-c", script + "*) exit 6;;\nesac", "where-is"},
 	})
 }
 
