@@ -46,6 +46,19 @@ func serveBuiltIn(id string) error {
 			return err
 		}
 		sdk.Serve(factory, version)
+	case plugin.Transport:
+		return serveTransport(cat, name, version)
 	}
-	return usage("a %s plugin cannot be a process yet: discovery and trust plugins can", kind)
+	return usage("a %s plugin cannot be a process yet: discovery, trust and transport plugins can", kind)
+}
+
+func serveTransport(cat catalog.Catalog, name string, version sdk.Option) error {
+	if name == "memory" {
+		return usage("transport/memory connects the nodes of one process, so a process of its own would connect nobody")
+	}
+	factory, err := catalog.Find(cat.Transport, plugin.Transport, name)
+	if err == nil {
+		sdk.Serve(factory, version)
+	}
+	return err
 }

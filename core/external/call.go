@@ -24,6 +24,11 @@ func (g *guest[H]) gone() error {
 // call asks the process of the moment: within the time that the settings give one call,
 // and at once with an error if there is none.
 func call[H half, R any](ctx context.Context, g *guest[H], ask func(context.Context, H) (R, error)) (R, error) {
+	return callWithin(ctx, g, g.runs().timeout(), ask)
+}
+
+// callWithin is call with a time of its own.
+func callWithin[H half, R any](ctx context.Context, g *guest[H], limit time.Duration, ask func(context.Context, H) (R, error)) (R, error) {
 	var none R
 	select {
 	case g.room <- struct{}{}:
@@ -38,7 +43,6 @@ func call[H half, R any](ctx context.Context, g *guest[H], ask func(context.Cont
 		}
 		return none, g.named(g.gone())
 	}
-	limit := g.runs().timeout()
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v: %w", limit, context.DeadlineExceeded))
 	defer cancel()
 	answer, err := ask(ctx, live.half)

@@ -14,6 +14,7 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/discovery"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/settings"
+	"github.com/barrelp2p/barrel/interfaces/transport"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 	"github.com/barrelp2p/barrel/interfaces/wire"
 )
@@ -92,6 +93,10 @@ func newServed(factory any) (*served, error) {
 		describe(s, plugin.Trust, trust.Contract, f, holder, func(env plugin.Env) trust.Env {
 			return trust.Env{Env: env, Pins: pins}
 		})
+	case transport.Factory:
+		holder, bridge := &wire.Holder[transport.Plugin]{}, wire.NewBridge(os.Getenv(socketsVariable))
+		s.register = func(r grpc.ServiceRegistrar) { wire.ServeTransport(r, holder, bridge) }
+		describe(s, plugin.Transport, transport.Contract, f, holder, func(env plugin.Env) plugin.Env { return env })
 	default:
 		return nil, fmt.Errorf("plugins of this kind (%T) are built in and cannot be processes yet", factory)
 	}

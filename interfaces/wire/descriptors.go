@@ -8,6 +8,7 @@ import (
 
 	"github.com/barrelp2p/barrel/interfaces/proto/discoveryv1"
 	"github.com/barrelp2p/barrel/interfaces/proto/pluginv1"
+	"github.com/barrelp2p/barrel/interfaces/proto/transportv1"
 	"github.com/barrelp2p/barrel/interfaces/proto/trustv1"
 )
 
@@ -18,6 +19,7 @@ func Descriptors() ([]byte, error) {
 	set := &descriptorpb.FileDescriptorSet{}
 	for _, file := range []protoreflect.FileDescriptor{
 		pluginv1.File_pluginv1_plugin_proto, discoveryv1.File_discoveryv1_discovery_proto, trustv1.File_trustv1_trust_proto,
+		transportv1.File_transportv1_transport_proto,
 	} {
 		set.File = append(set.File, protodesc.ToFileDescriptorProto(file))
 	}

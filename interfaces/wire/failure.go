@@ -14,6 +14,7 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/discovery"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/proto/pluginv1"
+	"github.com/barrelp2p/barrel/interfaces/transport"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 )
 
@@ -53,6 +54,11 @@ func kinds() []kind {
 		{pluginv1.Error_NOT_FOUND, discovery.ErrNotFound},
 		{pluginv1.Error_KEY_MISMATCH, trust.ErrKeyMismatch},
 		{pluginv1.Error_UNTRUSTED, trust.ErrUntrusted},
+		{pluginv1.Error_UNREACHABLE, transport.ErrUnreachable},
+		{pluginv1.Error_TRANSPORT_CLOSED, transport.ErrClosed},
+		{pluginv1.Error_SILENT, transport.ErrSilent},
+		{pluginv1.Error_DATAGRAM_TOO_LARGE, transport.ErrTooLarge},
+		{pluginv1.Error_FIXED, transport.ErrFixed},
 		{pluginv1.Error_GONE, plugin.ErrGone},
 		{pluginv1.Error_UNSUPPORTED, plugin.ErrUnsupported},
 		{pluginv1.Error_TIMEOUT, context.DeadlineExceeded},
