@@ -54,10 +54,10 @@ func (w *writer) wait(ctx context.Context) bool {
 		w.move(ctx)
 		return true
 	case <-over:
-		w.drop(ErrNoConnection)
+		w.drop()
 		return true
 	case <-ended:
-		w.drop(ErrNoConnection)
+		w.drop()
 		return true
 	case <-w.idle.C:
 		w.idle.Reset(outletIdle)
@@ -235,10 +235,13 @@ func (w *writer) close() {
 }
 
 // drop gives the stream up, with what waits for it.
-func (w *writer) drop(kind error) {
-	err := fmt.Errorf("message to %s: its stream has ended: %w", w.outlet.remote.node, kind)
-	w.outlet.lose(w.outlet.roll(w.feed.generation), err)
+func (w *writer) drop() {
+	w.outlet.lose(w.outlet.roll(w.feed.generation), w.outlet.endedError())
 	w.discard()
+}
+
+func (o *outlet) endedError() error {
+	return fmt.Errorf("message to %s: its stream has ended: %w", o.remote.node, ErrNoConnection)
 }
 
 // discard resets the stream.
@@ -266,6 +269,7 @@ func (o *outlet) watch(ctx context.Context, f *feed) {
 		return // this node stops; the stream is not over, what is on its way may still arrive
 	default:
 		f.stream.Reset(transport.CloseProtocol)
+		o.lose(o.roll(f.generation), o.endedError()) // before callers hear of it and send again
 		o.remote.calls.failStream(o.remote.node, f.generation)
 	}
 	close(f.over)
