@@ -46,6 +46,12 @@ func serveBuiltIn(id string) error {
 			return err
 		}
 		sdk.Serve(factory, version)
+	case plugin.Registry:
+		factory, err := catalog.Find(cat.Registry, plugin.Registry, name)
+		if err != nil {
+			return err
+		}
+		sdk.Serve(factory, version)
 	}
-	return usage("a %s plugin cannot be a process yet: discovery and trust plugins can", kind)
+	return usage("a %s plugin cannot be a process yet", kind)
 }

@@ -25,8 +25,10 @@ func wholeCatalog(cfg *config.Config) (catalog.Catalog, error) {
 			cat.Discovery = append(cat.Discovery, external.Discovery(spec, processOptions()))
 		case plugin.Trust:
 			cat.Trust = append(cat.Trust, external.Trust(spec, processOptions()))
+		case plugin.Registry:
+			cat.Registry = append(cat.Registry, external.Registry(spec, processOptions()))
 		default:
-			return cat, usage("plugins.%s: a %s plugin cannot be a process yet: discovery and trust plugins can", spec.ID(), spec.Kind)
+			return cat, usage("plugins.%s: a %s plugin cannot be a process yet", spec.ID(), spec.Kind)
 		}
 	}
 	return cat, nil

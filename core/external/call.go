@@ -24,6 +24,12 @@ func (g *guest[H]) gone() error {
 // call asks the process of the moment: within the time that the settings give one call,
 // and at once with an error if there is none.
 func call[H half, R any](ctx context.Context, g *guest[H], ask func(context.Context, H) (R, error)) (R, error) {
+	return callWithin(ctx, g, g.runs().timeout(), ask)
+}
+
+// callWithin is call with a limit of its own; 0: none but that of ctx, for what takes as
+// long as it takes.
+func callWithin[H half, R any](ctx context.Context, g *guest[H], limit time.Duration, ask func(context.Context, H) (R, error)) (R, error) {
 	var none R
 	select {
 	case g.room <- struct{}{}:
@@ -38,9 +44,11 @@ func call[H half, R any](ctx context.Context, g *guest[H], ask func(context.Cont
 		}
 		return none, g.named(g.gone())
 	}
-	limit := g.runs().timeout()
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v: %w", limit, context.DeadlineExceeded))
-	defer cancel()
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v: %w", limit, context.DeadlineExceeded))
+		defer cancel()
+	}
 	answer, err := ask(ctx, live.half)
 	if err != nil {
 		return none, g.named(live.process.lost(err))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/barrelp2p/barrel/interfaces/discovery"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
+	"github.com/barrelp2p/barrel/interfaces/registry"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 	"github.com/barrelp2p/barrel/interfaces/wire"
 )
@@ -21,7 +22,9 @@ func Contracts(kind plugin.Kind) []string {
 		return []string{discovery.Contract}
 	case plugin.Trust:
 		return []string{trust.Contract}
-	case plugin.Transport, plugin.Membership, plugin.Registry:
+	case plugin.Registry:
+		return []string{registry.Contract}
+	case plugin.Transport, plugin.Membership:
 	}
 	return nil
 }

@@ -20,8 +20,17 @@ type MembershipHarness struct {
 // Membership checks that a membership keeps the promises of the contract, in a network
 // in memory that can be cut, healed and stalled: whoever joins is seen by all, who
 // leaves is told from who dies, leaving is sticky, every partition heals, the dead past
-// of a node never speaks for it, and nothing a peer sends does harm.
+// of a node never speaks for it, and nothing a peer sends does harm. All of it is done
+// twice: with the membership itself, and with the two halves of the wire between.
 func Membership(t *testing.T, h MembershipHarness) {
+	t.Helper()
+	runAll(t, h, membershipChecks())
+	t.Run("wire", func(t *testing.T) { runAll(t, h.overWire(), membershipChecks()) })
+}
+
+// MembershipProcess is the suite of a membership for a harness whose memberships live in
+// processes of their own.
+func MembershipProcess(t *testing.T, h MembershipHarness) {
 	t.Helper()
 	runAll(t, h, membershipChecks())
 }

@@ -6,8 +6,10 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/barrelp2p/barrel/interfaces/discovery"
+	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
+	"github.com/barrelp2p/barrel/interfaces/registry"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 	"github.com/barrelp2p/barrel/interfaces/wire"
 )
@@ -53,6 +55,44 @@ func (h TrustHarness) overWire() TrustHarness {
 			wire.ServeTrust(s, wire.Hold(decider), lent)
 		})
 		half := wire.NewTrust(conn, pins)
+		expectDescribed(t, half.Plugin)
+		return half
+	}
+	return over
+}
+
+// overWire is the harness with the wire between, for the registry and for what it is
+// lent.
+func (h RegistryHarness) overWire() RegistryHarness {
+	over := h
+	over.New = func(t T, env registry.Env) registry.Plugin {
+		t.Helper()
+		lent := wire.NewLentRegistry()
+		behind := h.New(t, lent.Env(env.Env))
+		conn := inMemory(t, func(s grpc.ServiceRegistrar) {
+			wire.Serve(s, wire.Fixed(plugin.Registry, registry.Contract, behind))
+			wire.ServeRegistry(s, wire.Hold(behind), lent)
+		})
+		half := wire.NewRegistry(conn, env, wire.NewShown(env))
+		expectDescribed(t, half.Plugin)
+		return half
+	}
+	return over
+}
+
+// overWire is the harness with the wire between, for the membership and for what it is
+// lent.
+func (h MembershipHarness) overWire() MembershipHarness {
+	over := h
+	over.New = func(t T, env membership.Env) membership.Plugin {
+		t.Helper()
+		lent := wire.NewLentMembership()
+		behind := h.New(t, lent.Env(env.Env))
+		conn := inMemory(t, func(s grpc.ServiceRegistrar) {
+			wire.Serve(s, wire.Fixed(plugin.Membership, membership.Contract, behind))
+			wire.ServeMembership(s, wire.Hold(behind), lent)
+		})
+		half := wire.NewMembership(conn, env, wire.NewRoll(env.Node, env.Emit))
 		expectDescribed(t, half.Plugin)
 		return half
 	}

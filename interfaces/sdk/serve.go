@@ -12,7 +12,9 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/barrelp2p/barrel/interfaces/discovery"
+	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
+	"github.com/barrelp2p/barrel/interfaces/registry"
 	"github.com/barrelp2p/barrel/interfaces/settings"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 	"github.com/barrelp2p/barrel/interfaces/wire"
@@ -92,6 +94,14 @@ func newServed(factory any) (*served, error) {
 		describe(s, plugin.Trust, trust.Contract, f, holder, func(env plugin.Env) trust.Env {
 			return trust.Env{Env: env, Pins: pins}
 		})
+	case registry.Factory:
+		holder, lent := &wire.Holder[registry.Plugin]{}, wire.NewLentRegistry()
+		s.register = func(r grpc.ServiceRegistrar) { wire.ServeRegistry(r, holder, lent) }
+		describe(s, plugin.Registry, registry.Contract, f, holder, lent.Env)
+	case membership.Factory:
+		holder, lent := &wire.Holder[membership.Plugin]{}, wire.NewLentMembership()
+		s.register = func(r grpc.ServiceRegistrar) { wire.ServeMembership(r, holder, lent) }
+		describe(s, plugin.Membership, membership.Contract, f, holder, lent.Env)
 	default:
 		return nil, fmt.Errorf("plugins of this kind (%T) are built in and cannot be processes yet", factory)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/barrelp2p/barrel/interfaces/discovery"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
+	"github.com/barrelp2p/barrel/interfaces/registry"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 )
 
@@ -63,10 +64,12 @@ func AbilitiesOf(part plugin.Part) []string {
 	_, lists := part.(discovery.Lister)
 	_, watches := part.(discovery.Watcher)
 	_, decides := part.(trust.Plugin)
+	_, finds := part.(registry.Finder)
 	add(AbilityReload, reloads)
 	add(AbilityPublish, publishes)
 	add(AbilityList, lists)
 	add(AbilityWatch, watches)
 	add(AbilityPins, decides)
+	add(AbilityFind, finds)
 	return abilities
 }

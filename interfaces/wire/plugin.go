@@ -23,6 +23,7 @@ const (
 	AbilityList    = "list"
 	AbilityWatch   = "watch"
 	AbilityPins    = "pins"
+	AbilityFind    = "find"
 )
 
 // CallHeader is the metadata under which a host names a call, so that the logs of both
@@ -112,7 +113,7 @@ func (p *Plugin) Configure(ctx context.Context, env plugin.Env, section map[stri
 	}
 	answer, err := p.client.Configure(ctx, &pluginv1.ConfigureRequest{
 		Environment: &pluginv1.Environment{
-			Node: env.Node.String(), Cluster: env.Cluster, Incarnation: env.Incarnation, DataDir: env.DataDir,
+			Node: env.Node.String(), Cluster: env.Cluster, Incarnation: env.Incarnation, DataDir: env.DataDir, Launch: env.Launch,
 		},
 		Settings: encoded, Contract: contract,
 	})
@@ -253,7 +254,7 @@ func (s *guestServer) Configure(_ context.Context, in *pluginv1.ConfigureRequest
 	node, err := name.ParseNode(lent.GetNode())
 	if err == nil {
 		err = s.guest.Make(plugin.Env{
-			Node: node, Cluster: lent.GetCluster(), Incarnation: lent.GetIncarnation(), DataDir: lent.GetDataDir(),
+			Node: node, Cluster: lent.GetCluster(), Incarnation: lent.GetIncarnation(), DataDir: lent.GetDataDir(), Launch: lent.GetLaunch(),
 		}, settings)
 	}
 	return &pluginv1.ConfigureResponse{Error: toWire(err)}, nil
