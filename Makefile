@@ -10,7 +10,7 @@ FUZZTIME ?= 1s
 TIMEOUT  ?= 8m
 
 .DEFAULT_GOAL := help
-.PHONY: bench-table help build demo quick test test-fmt test-vet test-sim test-race hundred sim sim-long sim-tables property-long arch lint fmt fuzz bench clean gen gen-check
+.PHONY: bench-table order-long help build demo quick test test-fmt test-vet test-sim test-race hundred sim sim-long sim-tables property-long arch lint fmt fuzz bench clean gen gen-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ bench: ## all benchmarks
 
 bench-table: ## messages, calls and streams between two processes, beside raw quic-go and gRPC
 	cd bench && $(GO) run .
+
+order-long: ## 8 senders to 8 receivers of another process, a million messages for each pair: order and number of all
+	cd bench && nice -n 10 $(GO) run . -only order -messages 1000000
 
 clean: ## remove what was built
 	rm -rf $(BIN)

@@ -3,7 +3,7 @@
 // run, what raw quic-go does with an outbox and a mailbox and the same framing, which
 // is the limit, and what gRPC over TLS does, which is a neighbour.
 //
-//	go run . [-seconds 2] [-only oneway,calls,stream,local]
+//	go run . [-seconds 2] [-only oneway,cpu,calls,stream,local,overload] [-messages 10000]
 //
 // It is a module of its own, so that the libraries that it compares with are not
 // dependencies of anything else.
@@ -27,7 +27,8 @@ func main() {
 	log.SetFlags(0)
 	serve := flag.Bool("serve", false, "be the other process")
 	seconds := flag.Float64("seconds", 2, "for each figure")
-	only := flag.String("only", "oneway,calls,stream,local", "what to measure")
+	only := flag.String("only", "oneway,cpu,calls,stream,local,overload", "what to measure; order, too")
+	messages := flag.Int("messages", 10000, "of each pair, for order")
 	dir := flag.String("dir", "", "shared folder of the two processes")
 	flag.Parse()
 	ctx := context.Background()
@@ -36,7 +37,7 @@ func main() {
 	if *serve {
 		err = runServer(ctx, *dir)
 	} else {
-		err = runClient(ctx, time.Duration(*seconds*float64(time.Second)), *only)
+		err = runClient(ctx, time.Duration(*seconds*float64(time.Second)), *messages, *only)
 	}
 	if err != nil {
 		log.Fatal(err)
@@ -46,7 +47,7 @@ func main() {
 // addresses is what the server prints when it is ready.
 type addresses struct{ Raw, GRPC string }
 
-func runClient(ctx context.Context, each time.Duration, only string) error {
+func runClient(ctx context.Context, each time.Duration, messages int, only string) error {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return err
@@ -74,7 +75,7 @@ func runClient(ctx context.Context, each time.Duration, only string) error {
 	if err := json.Unmarshal([]byte(line), &at); err != nil {
 		return err
 	}
-	b, err := newBench(ctx, dir, at, each)
+	b, err := newBench(ctx, dir, at, each, messages)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -38,6 +39,7 @@ func serveNode(ctx context.Context, dir string) (*core.Node, error) {
 	}
 	for service, handle := range map[string]core.Handler{
 		"echo": func(_ context.Context, m core.Message) (any, error) { return m.Bytes(), nil },
+		"cpu":  func(context.Context, core.Message) (any, error) { return cpuTime(), nil },
 		"ends": func(context.Context, core.Message) (any, error) {
 			proc, err := n.Spawn(core.Spec{Run: func(context.Context, *core.Self) error { return nil }})
 			if err != nil {
@@ -50,14 +52,10 @@ func serveNode(ctx context.Context, dir string) (*core.Node, error) {
 			return nil, err
 		}
 	}
-	stuck, err := n.Spawn(core.Spec{Run: func(ctx context.Context, _ *core.Self) error { <-ctx.Done(); return nil }})
-	if err == nil {
-		err = n.Bind(name.MustService("stuck"), stuck.Ref())
-	}
-	if err != nil {
+	if err := errors.Join(serveSleeper(ctx, n), serveWitnesses(ctx, n)); err != nil {
 		return nil, err
 	}
-	for i := range 8 {
+	for i := range pairs {
 		sink := func(context.Context, core.Message) (any, error) { return nil, nil }
 		if _, err := n.Register(ctx, name.MustService(fmt.Sprint("sink", i)), nil, sink); err != nil {
 			return nil, err
@@ -92,8 +90,24 @@ type nodeClient struct {
 	server name.Node
 }
 
-func (c *nodeClient) service(text string) core.Target {
-	return core.Target{Node: c.server, Service: name.MustService(text)}
+func (c *nodeClient) service(text string) core.Target { return c.to(name.MustService(text)) }
+
+func (c *nodeClient) to(service name.Service) core.Target {
+	return core.Target{Node: c.server, Service: service}
+}
+
+// asProcess runs something as a process.
+func (c *nodeClient) asProcess(run core.Body) error {
+	done := make(chan error, 1)
+	_, err := c.node.Spawn(core.Spec{Run: func(ctx context.Context, self *core.Self) error {
+		err := run(ctx, self)
+		done <- err
+		return err
+	}})
+	if err != nil {
+		return err
+	}
+	return <-done
 }
 
 // oneWay lets pairs of a sender and a receiver work side by side.
@@ -103,25 +117,18 @@ func (c *nodeClient) oneWay(ctx context.Context, pairs, size int, each time.Dura
 	_, err := many2(pairs, func(i int) error {
 		to := c.service(fmt.Sprint("sink", i))
 		var payload any = make([]byte, size)
-		done := make(chan error, 1)
-		_, err := c.node.Spawn(core.Spec{Run: func(ctx context.Context, self *core.Self) error {
+		return c.asProcess(func(ctx context.Context, self *core.Self) error {
 			for time.Since(begin) < each {
 				for range 1000 {
 					if err := self.Send(ctx, to, payload); err != nil {
-						done <- err
 						return err
 					}
 				}
 				counts[i] += 1000
 			}
 			_, err := self.Call(ctx, to, nil) // behind all of them
-			done <- err
 			return err
-		}})
-		if err != nil {
-			return err
-		}
-		return <-done
+		})
 	})
 	n := 0
 	for _, count := range counts {

@@ -14,19 +14,20 @@ import (
 )
 
 type bench struct {
-	each time.Duration
-	raw  *rawClient
-	rpc  *grpcClient
-	node *nodeClient
-	rows []row
+	each     time.Duration
+	messages int // of each pair, for order
+	raw      *rawClient
+	rpc      *grpcClient
+	node     *nodeClient
+	rows     []row
 }
 
-func newBench(ctx context.Context, dir string, at addresses, each time.Duration) (*bench, error) {
+func newBench(ctx context.Context, dir string, at addresses, each time.Duration, messages int) (*bench, error) {
 	n, err := startNode(ctx, dir, "client@127.0.0.1")
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{each: each, node: &nodeClient{n, name.MustNode(serverName)}}
+	b := &bench{each: each, messages: messages, node: &nodeClient{n, name.MustNode(serverName)}}
 	if b.raw, err = dialRaw(ctx, at.Raw); err != nil {
 		return nil, err
 	}
@@ -44,7 +45,7 @@ func (b *bench) run(ctx context.Context, only []string) error {
 	parts := []struct {
 		name string
 		run  func(context.Context) error
-	}{{"oneway", b.oneWay}, {"calls", b.calls}, {"stream", b.streams}, {"local", b.local}, {"profile", b.profiled}}
+	}{{"oneway", b.oneWay}, {"calls", b.calls}, {"stream", b.streams}, {"local", b.local}, {"profile", b.profiled}, {"cpu", b.cpu}, {"order", b.order}, {"overload", b.overload}}
 	for _, p := range parts {
 		if !slices.Contains(only, p.name) {
 			continue
@@ -82,7 +83,7 @@ func (b *bench) compare(what, unit, want string, better func(a, b float64) bool,
 	return nil
 }
 
-const rounds = 5
+const rounds = 10
 
 func more(a, b float64) bool { return a > b }
 func less(a, b float64) bool { return a < b }
@@ -102,29 +103,8 @@ func (b *bench) oneWay(ctx context.Context) error {
 			return err
 		}
 	}
-	err := b.compare("one way, 64 B, 8 pairs", "/s", "", more,
+	return b.compare("one way, 64 B, 8 pairs", "/s", "", more,
 		func() (float64, error) { return b.node.oneWay(ctx, 8, 64, each) }, nil, nil)
-	if err != nil {
-		return err
-	}
-	return b.overload(ctx)
-}
-
-// overload measures a pair beside a receiver that takes nothing, and tells how many
-// messages for that one are under way: that is all that it costs.
-func (b *bench) overload(ctx context.Context) error {
-	stuck, cancel := context.WithCancel(ctx)
-	waiting := atomic.Int64{}
-	go func() {
-		for to := b.node.service("stuck"); core.Send(stuck, b.node.node, to, make([]byte, 64)) == nil; {
-			waiting.Add(1)
-		}
-	}()
-	err := b.compare("the same pair beside a stalled one", "/s", "0.70 of 1 pair", more,
-		func() (float64, error) { return b.node.oneWay(ctx, 1, 64, b.each/rounds) }, nil, nil)
-	cancel()
-	b.rows = append(b.rows, row{what: "messages kept for the stalled one", node: float64(waiting.Load()), unit: ""})
-	return err
 }
 
 func (b *bench) calls(ctx context.Context) error {

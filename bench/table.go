@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"text/tabwriter"
@@ -21,7 +22,7 @@ func printTable(rows []row) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "WHAT\tBARREL\tRAW QUIC-GO\tGRPC OVER TLS\tOF RAW\tOF GRPC\tPROMISE")
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.what, figure(r.node, r.unit), figure(r.raw, r.unit), figure(r.other, r.unit),
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.what, fmt.Sprint(digits(r.node), " ", r.unit), figure(r.raw, r.unit), figure(r.other, r.unit),
 			share(r.node, r.raw), share(r.node, r.other), r.want)
 	}
 	_ = w.Flush()
@@ -31,10 +32,17 @@ func figure(v float64, unit string) string {
 	if v == 0 {
 		return "-"
 	}
-	if v >= 1000 {
-		return fmt.Sprintf("%.0f %s", v, unit)
+	return digits(v) + " " + unit
+}
+
+func digits(v float64) string {
+	switch {
+	case v >= 1000 || v == math.Trunc(v):
+		return fmt.Sprintf("%.0f", v)
+	case v < 10:
+		return fmt.Sprintf("%.2f", v)
 	}
-	return fmt.Sprintf("%.1f %s", v, unit)
+	return fmt.Sprintf("%.1f", v)
 }
 
 func share(v, of float64) string {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/barrelp2p/barrel/core"
+	"github.com/barrelp2p/barrel/core/admin"
 	"github.com/barrelp2p/barrel/interfaces/discovery"
 	"github.com/barrelp2p/barrel/interfaces/name"
 )
@@ -163,6 +164,50 @@ func TestMessagesKeepTheirOrder(t *testing.T) {
 			t.Fatalf("message %d is %s", i, text)
 		}
 	}
+}
+
+// So do those for a service that is served over the control socket, though it answers
+// several calls at the same time.
+func TestMessagesOverTheSocketKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+	f := newField(t)
+	a, b := f.pair()
+	const count = 2000
+	got, calls := make(chan string, count), make(chan struct{})
+	handle := func(ctx context.Context, d admin.Delivery) ([]byte, error) {
+		if d.Call {
+			calls <- struct{}{}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		got <- string(d.Payload)
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ready := make(chan struct{})
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		_ = adminOf(t, b).Serve(ctx, name.MustService("log"), nil, func(admin.Instance) { close(ready) }, handle) // ends with ctx
+	})
+	<-ready
+	for range 2 { // both are under way at once
+		serving.Go(func() { _, _ = a.Call(ctx, "log@b@127.0.0.1", nil) }) // ends with ctx
+	}
+	for range 2 {
+		<-calls
+	}
+	for i := range count {
+		if err := a.Send(ctx, "log@b@127.0.0.1", []byte(strconv.Itoa(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range count {
+		if text := <-got; text != strconv.Itoa(i) {
+			t.Fatalf("message %d is %s", i, text)
+		}
+	}
+	cancel()
+	serving.Wait()
 }
 
 const maxPayload = 16 << 20

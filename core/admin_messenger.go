@@ -4,11 +4,15 @@ import (
 	"context"
 
 	"github.com/barrelp2p/barrel/core/admin"
+	"github.com/barrelp2p/barrel/core/block/process"
 	"github.com/barrelp2p/barrel/interfaces/name"
 )
 
 // serveWorkers is how many calls a command on the socket may be answering at once.
 const serveWorkers = 16
+
+// serving keeps the order of what needs no answer.
+func serving(s *process.Spec) { s.Workers, s.InOrder = serveWorkers, true }
 
 // Call sends and waits for the answer.
 func (c control) Call(ctx context.Context, target string, payload []byte) ([]byte, error) {
@@ -36,7 +40,7 @@ func (c control) Serve(ctx context.Context, service name.Service, meta map[strin
 ) error {
 	reg, err := c.register(ctx, service, meta, func(ctx context.Context, m Message) (any, error) {
 		return handle(ctx, admin.Delivery{Call: m.Call, From: m.From, Payload: c.processes.Types().Bytes(m.Value())})
-	}, Concurrency(serveWorkers))
+	}, serving)
 	if err != nil {
 		return explain(err)
 	}

@@ -38,6 +38,13 @@ func (e *ether) kill(host string) {
 	e.dead[host] = true
 }
 
+// revive puts a host back on the network.
+func (e *ether) revive(host string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.dead, host)
+}
+
 // split puts hosts on a side of a partition; all are on side 0 at first.
 func (e *ether) split(side int, hosts ...string) {
 	e.mu.Lock()

@@ -53,7 +53,7 @@ func (l *life) describeProcess(entry *admin.Plugin, part string) {
 	entry.Version = ""
 	if hosted := l.hosted(part); hosted != nil && entry.Health != unused {
 		process := hosted.Process()
-		entry.Version, entry.PID = process.Version, process.PID
+		entry.Version, entry.PID, entry.Sandbox = process.Version, process.PID, process.Sandbox
 		entry.Restarts += process.Restarts
 		if process.Contract != "" {
 			entry.Contract = process.Contract

@@ -99,6 +99,7 @@ func (l *life) start(ctx context.Context) (err error) {
 	if err := l.startGlobals(); err != nil {
 		return errors.Join(err, l.kernel.Stop(ctx), l.close(ctx))
 	}
+	l.tasks.Go("roam", l.roam)
 	l.ready.Store(true)
 	l.warnAtStart()
 	return nil

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,6 +125,9 @@ func (f *Future[T]) Try(d time.Duration) (value T, there bool, err error) {
 	}
 }
 
+// perNode is how many items one node works on at the same time, unless the options say.
+const perNode = 4
+
 // MapOptions says how Map works.
 type MapOptions struct {
 	Nodes   []name.Node // that hold the service; none: the members that are alive
@@ -146,7 +150,7 @@ func Map[In, Out any](ctx context.Context, n *Node, service name.Service, items 
 	work := make(chan int)
 	out := make([]Out, len(items))
 	var all sync.WaitGroup
-	for w := range max(o.PerNode, 1) * len(o.Nodes) {
+	for w := range cmp.Or(max(o.PerNode, 0), perNode) * len(o.Nodes) {
 		all.Go(func() {
 			for i := range work {
 				var err error

@@ -39,8 +39,12 @@ func (l *life) health() map[string]kernel.PartHealth {
 
 func (l *life) slots(health map[string]kernel.PartHealth) admin.Slots {
 	slot := func(part, name string) admin.Slot {
-		h := health[part]
-		return admin.Slot{Plugin: name, External: l.hosted(part) != nil, Health: string(h.State), Detail: h.Detail}
+		h, hosted := health[part], l.hosted(part)
+		s := admin.Slot{Plugin: name, External: hosted != nil, Health: string(h.State), Detail: h.Detail}
+		if hosted != nil {
+			s.Sandbox = hosted.Process().Sandbox
+		}
+		return s
 	}
 	plain := func(part string) admin.Slot {
 		_, name := splitID(part)

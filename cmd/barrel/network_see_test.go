@@ -144,7 +144,7 @@ func (s *station) watch() *watcher {
 	a := &app{stdin: strings.NewReader(""), stdout: w, stderr: &note{told: w.begun}, now: time.Now, deps: realDeps()}
 	go func() {
 		defer close(w.ended)
-		a.run([]string{"events", "--kinds", "member,node", "-o", "json", "--socket", s.socket()})
+		a.run([]string{"events", "--kinds", "member,node,link", "-o", "json", "--socket", s.socket()})
 	}()
 	select {
 	case <-w.begun:

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/barrelp2p/barrel/core/admin"
+	"github.com/barrelp2p/barrel/interfaces/plugin"
 )
 
 func (a *app) pluginCommand() *cobra.Command {
@@ -60,6 +61,12 @@ func pluginRows(plugins []admin.Plugin) [][]string {
 		where, pid := "built in", "-"
 		if p.External {
 			where, pid = "process", count(p.PID)
+		}
+		if p.Sandbox != "" {
+			where = "sandbox"
+		}
+		if p.External && p.Kind == string(plugin.Transport) {
+			where += ", experimental"
 		}
 		rows = append(rows, []string{p.Kind, p.Name, where, orDash(p.Version), p.Contract, p.Health, pid, count(p.Restarts)})
 	}

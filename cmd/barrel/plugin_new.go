@@ -60,8 +60,8 @@ func (a *app) pluginNewCommand() *cobra.Command {
 }
 
 func describeNew(kind, name, source string) (*newPlugin, error) {
-	if len(external.Contracts(plugin.Kind(kind))) == 0 {
-		return nil, usage("%q: a process can be a discovery or a trust plugin", kind)
+	if plugin.Kind(kind) != plugin.Discovery && plugin.Kind(kind) != plugin.Trust {
+		return nil, usage("%q: discovery and trust plugins are written", kind)
 	}
 	if name == "" || name == "use" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 		return nil, usage("%q cannot be the name of a plugin: use lower-case letters, digits and '-'", name)

@@ -46,6 +46,14 @@ func serveBuiltIn(id string) error {
 			return err
 		}
 		sdk.Serve(factory, version)
+	case plugin.Transport:
+		return serveTransport(cat, name, version)
+	case plugin.Membership:
+		factory, err := catalog.Find(cat.Membership, plugin.Membership, name)
+		if err != nil {
+			return err
+		}
+		sdk.Serve(factory, version)
 	case plugin.Registry:
 		factory, err := catalog.Find(cat.Registry, plugin.Registry, name)
 		if err != nil {
@@ -53,5 +61,16 @@ func serveBuiltIn(id string) error {
 		}
 		sdk.Serve(factory, version)
 	}
-	return usage("a %s plugin cannot be a process yet", kind)
+	return usage("there is no kind %q", kind)
+}
+
+func serveTransport(cat catalog.Catalog, name string, version sdk.Option) error {
+	if name == "memory" {
+		return usage("transport/memory connects the nodes of one process, so a process of its own would connect nobody")
+	}
+	factory, err := catalog.Find(cat.Transport, plugin.Transport, name)
+	if err == nil {
+		sdk.Serve(factory, version)
+	}
+	return err
 }

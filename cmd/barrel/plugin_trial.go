@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/plugintest"
+	"github.com/barrelp2p/barrel/interfaces/transport"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 	"github.com/barrelp2p/barrel/interfaces/wire"
 )
@@ -45,6 +47,7 @@ type trialDocument struct {
 	Abilities []string        `json:"abilities"`
 	Kept      int             `json:"kept"`
 	Broken    int             `json:"broken"`
+	Sandbox   string          `json:"sandbox"` // what it may touch; empty: everything
 	Checks    []trialFindings `json:"checks"`
 }
 
@@ -70,7 +73,8 @@ abilities it says it has. What the program knows is not known here; the more you
 is checked.
 
   barrel plugin test ./discovery-mine --kind discovery --settings '{url: "http://127.0.0.1/nodes"}' --knows b@10.0.0.1=10.0.0.1:9100
-  barrel plugin test ./trust-mine --kind trust --settings 'authority: 5f1c...' --accepts b@10.0.0.1=9a2d...`
+  barrel plugin test ./trust-mine --kind trust --settings 'authority: 5f1c...' --accepts b@10.0.0.1=9a2d...
+  barrel plugin test ./transport-mine --kind transport --settings 'listen: "127.0.0.1:0"'`
 	f.define(cmd)
 	a.outputFlag(cmd)
 	return cmd
@@ -110,8 +114,11 @@ func (t *trial) introduce(ctx context.Context) bool {
 	finding.Took = time.Since(begun)
 	t.document.Name, t.document.Version = said.Name, said.Version
 	t.document.Contracts, t.document.Abilities = notNil(said.Contracts), notNil(said.Abilities)
+	if t.spec.Sandbox != nil {
+		t.document.Sandbox = t.spec.Sandbox.String()
+	}
 	if !t.app.json() && said.Name != "" {
-		_, _ = fmt.Fprintf(t.app.stdout, "%s\n\n", introduction(said))
+		_, _ = fmt.Fprintf(t.app.stdout, "%s\n%s\n", introduction(said), t.confinement())
 	}
 	t.tell(finding)
 	return err == nil && len(problems) == 0
@@ -123,6 +130,14 @@ func introduction(d wire.Description) string {
 		text += "; it can " + strings.Join(d.Abilities, ", ")
 	}
 	return clean(text)
+}
+
+// confinement is a line about the sandbox, or nothing.
+func (t *trial) confinement() string {
+	if t.document.Sandbox == "" {
+		return ""
+	}
+	return clean("in a sandbox: "+t.document.Sandbox) + "\n"
 }
 
 func notNil(list []string) []string {
@@ -161,7 +176,11 @@ func (t *trial) strangeSettings(ctx context.Context) plugintest.Finding {
 }
 
 func (t *trial) suite(ctx context.Context) {
-	if t.spec.Kind == plugin.Discovery {
+	switch t.spec.Kind {
+	case plugin.Transport:
+		plugintest.TransportReport(ctx, plugintest.TransportHarness{New: t.transport, Nobody: t.nobody}, t.tell)
+		return
+	case plugin.Discovery:
 		plugintest.DiscoveryReport(ctx, plugintest.DiscoveryHarness{
 			Foreign: true, Known: t.known,
 			New: func(on plugintest.T, env plugin.Env, _ map[name.Node][]name.Address) discovery.Plugin {
@@ -186,6 +205,25 @@ func (t *trial) suite(ctx context.Context) {
 			return p
 		},
 	}, t.tell)
+}
+
+func (t *trial) transport(on plugintest.T, node string) transport.Plugin {
+	section := t.section
+	p, err := external.Transport(t.spec, t.options()).New(plugintest.Env(on, node), &section)
+	if err != nil {
+		on.Fatalf("%v", err)
+	}
+	return p
+}
+
+// nobody is where somebody listens who says nothing.
+func (*trial) nobody(on plugintest.T) name.Address {
+	socket, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		on.Fatalf("%v", err)
+	}
+	on.Cleanup(func() { _ = socket.Close() })
+	return name.AddressFrom(socket.LocalAddr().(*net.UDPAddr).AddrPort())
 }
 
 // tell notes a finding and shows it at once.
@@ -262,13 +300,14 @@ func (t *trial) hint() string {
 type trialFlags struct {
 	kind, settings, like             string
 	args, env, knows, accept, refuse []string
+	read, write                      []string
 	timeout, start                   time.Duration
-	failFast                         bool
+	failFast, sandbox, network       bool
 }
 
 func (f *trialFlags) define(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.kind, "kind", "", "what it should be: discovery or trust")
+	flags.StringVar(&f.kind, "kind", "", "what it should be: discovery, trust or transport")
 	flags.StringVar(&f.settings, "settings", "", "its settings, as YAML or JSON, or @FILE")
 	flags.StringArrayVar(&f.args, "arg", nil, "an argument of the program; may be repeated")
 	flags.StringArrayVar(&f.env, "env", nil, "KEY=VALUE of its environment; may be repeated")
@@ -279,13 +318,17 @@ func (f *trialFlags) define(cmd *cobra.Command) {
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Second, "for one call")
 	flags.DurationVar(&f.start, "start-timeout", 10*time.Second, "for a process to get ready")
 	flags.BoolVar(&f.failFast, "fail-fast", false, "stop at the first broken promise")
+	flags.BoolVar(&f.sandbox, "sandbox", false, "confine it to its own socket and what the next three grant")
+	flags.StringArrayVar(&f.read, "read", nil, "a path that it may read and execute in its sandbox; may be repeated")
+	flags.StringArrayVar(&f.write, "write", nil, "a path that it may change in its sandbox; may be repeated")
+	flags.BoolVar(&f.network, "network", false, "let it use the network in its sandbox")
 	_ = cmd.MarkFlagRequired("kind")
 }
 
 func (f *trialFlags) trial(a *app, command string) (*trial, error) {
 	kind := plugin.Kind(f.kind)
 	if len(external.Contracts(kind)) == 0 {
-		return nil, usage("--kind %q: a process can be a discovery or a trust plugin", f.kind)
+		return nil, usage("--kind %q: a process can be a discovery, a trust or a transport plugin", f.kind)
 	}
 	if !slices.Contains([]string{"", "tofu", "strict"}, f.like) {
 		return nil, usage("--like %q: tofu or strict", f.like)

@@ -23,6 +23,11 @@ func (f *trialFlags) spec(kind plugin.Kind, command string) (external.Spec, erro
 	spec := external.Spec{
 		Kind: kind, Name: "tested", Command: path, Args: f.args, Env: map[string]string{}, Timeout: f.timeout,
 	}
+	if f.sandbox {
+		spec.Sandbox = &external.Sandbox{Read: f.read, Write: f.write, Network: f.network}
+	} else if f.network || len(f.read)+len(f.write) > 0 {
+		return spec, usage("--read, --write and --network are about a sandbox: say --sandbox too")
+	}
 	for _, pair := range f.env {
 		key, value, found := strings.Cut(pair, "=")
 		if !found || key == "" {

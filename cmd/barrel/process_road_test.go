@@ -16,6 +16,7 @@ import (
 	"github.com/barrelp2p/barrel/core/catalog"
 	"github.com/barrelp2p/barrel/core/external"
 	"github.com/barrelp2p/barrel/interfaces/discovery"
+	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/plugintest"
@@ -195,6 +196,31 @@ func TestRegistryByTheProcessRoad(t *testing.T) {
 				config := any(&section)
 				if !isFirst(env.Node) {
 					factory, config = inTree(t, plugins.All().Registry, plugin.Registry, name, section)
+				}
+				p, err := factory.New(env, config)
+				if err != nil {
+					t.Fatalf("New: %v", err)
+				}
+				return p
+			}})
+		})
+	}
+}
+
+func TestMembershipByTheProcessRoad(t *testing.T) {
+	for name, section := range map[string]plugin.Section{
+		"full": {
+			"retry": "20ms", "retry_max": "100ms", "suspect_timeout": "200ms", "dial_timeout": "1s", "join_timeout": "5s", "sync_period": "200ms",
+		},
+		"hyparview": {"shuffle_period": "1s", "suspect_min": "100ms", "suspect_max": "300ms"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			plugintest.MembershipProcess(t, plugintest.MembershipHarness{Slow: name == "hyparview", New: func(t plugintest.T, env membership.Env) membership.Plugin {
+				factory := external.Membership(served(t, plugin.Membership, name), external.Options{})
+				config := any(&section)
+				if !isFirst(env.Node) {
+					factory, config = inTree(t, plugins.All().Membership, plugin.Membership, name, section)
 				}
 				p, err := factory.New(env, config)
 				if err != nil {

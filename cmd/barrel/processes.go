@@ -25,10 +25,14 @@ func wholeCatalog(cfg *config.Config) (catalog.Catalog, error) {
 			cat.Discovery = append(cat.Discovery, external.Discovery(spec, processOptions()))
 		case plugin.Trust:
 			cat.Trust = append(cat.Trust, external.Trust(spec, processOptions()))
+		case plugin.Transport:
+			cat.Transport = append(cat.Transport, external.Transport(spec, processOptions()))
+		case plugin.Membership:
+			cat.Membership = append(cat.Membership, external.Membership(spec, processOptions()))
 		case plugin.Registry:
 			cat.Registry = append(cat.Registry, external.Registry(spec, processOptions()))
 		default:
-			return cat, usage("plugins.%s: a %s plugin cannot be a process yet", spec.ID(), spec.Kind)
+			return cat, usage("plugins.%s: there is no kind %q", spec.ID(), spec.Kind)
 		}
 	}
 	return cat, nil
@@ -44,10 +48,17 @@ func specs(cfg *config.Config) []external.Spec {
 		e := cfg.Plugins[key]
 		list = append(list, external.Spec{
 			Kind: plugin.Kind(kind), Name: name, Command: e.Command, Args: e.Args,
-			Env: e.Env, SHA256: e.SHA256, Timeout: e.Timeout,
+			Env: e.Env, SHA256: e.SHA256, Timeout: e.Timeout, Sandbox: sandbox(e.Sandbox),
 		})
 	}
 	return list
+}
+
+func sandbox(s config.Sandbox) *external.Sandbox {
+	if !s.Enabled {
+		return nil
+	}
+	return &external.Sandbox{Read: s.Read, Write: s.Write, Network: s.Network}
 }
 
 // examine starts every process that the configuration uses for a moment and asks it

@@ -55,7 +55,10 @@ func (a *app) statusRows(s admin.Status) [][]string {
 
 func slotRow(kind string, s admin.Slot) []string {
 	text := fmt.Sprintf("%s: %s", orDash(s.Plugin), orDash(s.Health))
-	if s.External {
+	switch {
+	case s.Sandbox != "":
+		text += " (external, in a sandbox: " + s.Sandbox + ")"
+	case s.External:
 		text += " (external)"
 	}
 	if s.Detail != "" {

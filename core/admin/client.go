@@ -30,14 +30,17 @@ type Client struct {
 // NewClient makes a client of the node whose socket is at the path. It touches
 // nothing until it is asked something.
 func NewClient(socket string) *Client {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-	}
-	return &Client{socket: socket, http: http.Client{Transport: &http.Transport{
-		DialContext:        dial,
+	c := &Client{socket: socket}
+	c.http.Transport = &http.Transport{
+		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) },
 		DisableKeepAlives:  true,
 		DisableCompression: true,
-	}}}
+	}
+	return c
+}
+
+func (c *Client) dial(ctx context.Context) (net.Conn, error) {
+	return (&net.Dialer{}).DialContext(ctx, "unix", c.socket)
 }
 
 // Socket is the path that the client dials.

@@ -123,12 +123,6 @@ func (c *Client) Leave(ctx context.Context) error {
 	return c.ask(ctx, http.MethodPost, "/v1/leave", nil, nil, nil)
 }
 
-// Reload makes the node read its configuration again; the answer is what it did.
-func (c *Client) Reload(ctx context.Context) ([]string, error) {
-	answer, err := post[reloadAnswer](ctx, c, "/v1/reload", nil)
-	return answer.Changes, err
-}
-
 // Call calls a service and returns its answer.
 func (c *Client) Call(ctx context.Context, target string, payload []byte) ([]byte, error) {
 	if err := checkPayload(payload); err != nil {

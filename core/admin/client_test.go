@@ -43,8 +43,11 @@ func TestQuestions(t *testing.T) {
 		"lookup":   func() (int, error) { v, err := client.Lookup(ctx, name.MustService("x")); return len(v), err },
 		"doctor":   func() (int, error) { v, err := client.Doctor(ctx, name.Node{}); return len(v), err },
 		"view":     func() (int, error) { v, err := client.View(ctx); return len(v.Active), err },
-		"reload":   func() (int, error) { v, err := client.Reload(ctx); return len(v), err },
-		"pins":     func() (int, error) { v, err := client.Pins(ctx); return len(v), err },
+		"reload": func() (int, error) {
+			v, err := post[reloadAnswer](ctx, client, "/v1/reload", nil)
+			return len(v.Changes), err
+		},
+		"pins": func() (int, error) { v, err := client.Pins(ctx); return len(v), err },
 	} {
 		if n, err := ask(); n != 0 || err != nil {
 			t.Errorf("%s: %d, %v", what, n, err)

@@ -248,7 +248,8 @@ func (f *fakeNode) Migrate(_ context.Context, node name.Node) (Migration, error)
 
 func (f *fakeNode) Streams() Streams { return Streams{Refused: 3} }
 
-// fakeStream answers with what it got, and an error at the end for the tag "broken".
+// fakeStream answers with what it got, and an error at the end for the tag "broken", at
+// once for "refused".
 type fakeStream struct {
 	*io.PipeReader
 	*io.PipeWriter
@@ -274,7 +275,11 @@ func (f *fakeNode) OpenStream(_ context.Context, tag string, _ name.Node) (ByteS
 	if tag == "" {
 		return nil, &Error{Kind: KindUsage, Text: "tag of 0 bytes"}
 	}
-	return newFakeStream(tag), nil
+	s := newFakeStream(tag)
+	if tag == "refused" {
+		_ = s.PipeWriter.CloseWithError(&Error{Kind: KindNotFound, Text: "nobody listens"})
+	}
+	return s, nil
 }
 
 func (f *fakeNode) AcceptStream(ctx context.Context, tag string, listening func() error) (ByteStream, error) {

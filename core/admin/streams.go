@@ -1,15 +1,12 @@
 package admin
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
@@ -80,7 +77,8 @@ func (s *Server) streams() (any, error) { return s.node.Streams(), nil }
 func (s *Server) openStream(w http.ResponseWriter, r *http.Request) {
 	q := newQuery(r)
 	tag, node := q.text("tag"), q.node(true)
-	if err := q.done(); err != nil {
+	p, err := newPipe(w, r, q)
+	if err != nil {
 		writeError(w, err)
 		return
 	}
@@ -89,7 +87,6 @@ func (s *Server) openStream(w http.ResponseWriter, r *http.Request) {
 		writeError(w, err)
 		return
 	}
-	p := newPipe(w, r)
 	if p.begin() == nil {
 		p.carry(stream, false)
 	}
@@ -100,11 +97,11 @@ func (s *Server) openStream(w http.ResponseWriter, r *http.Request) {
 func (s *Server) acceptStream(w http.ResponseWriter, r *http.Request) {
 	q := newQuery(r)
 	tag := q.text("tag")
-	if err := q.done(); err != nil {
+	p, err := newPipe(w, r, q)
+	if err != nil {
 		writeError(w, err)
 		return
 	}
-	p := newPipe(w, r)
 	stream, err := s.node.AcceptStream(r.Context(), tag, p.begin)
 	switch {
 	case err == nil:
@@ -124,14 +121,14 @@ type pipe struct {
 	begun   bool
 }
 
-func newPipe(w http.ResponseWriter, r *http.Request) *pipe {
-	return &pipe{w: w, r: r, control: http.NewResponseController(w)}
+// newPipe checks the query of a request. No answer waits for the end of the body, which
+// may come from somebody's keyboard.
+func newPipe(w http.ResponseWriter, r *http.Request, q *query) (*pipe, error) {
+	p := &pipe{w: w, r: r, control: http.NewResponseController(w)}
+	return p, errors.Join(q.done(), p.control.EnableFullDuplex())
 }
 
 func (p *pipe) begin() error {
-	if err := p.control.EnableFullDuplex(); err != nil {
-		return err
-	}
 	p.begun = true
 	p.w.Header().Set("Content-Type", "application/octet-stream")
 	p.w.Header().Set("Trailer", trailer)
@@ -175,54 +172,4 @@ type flushed struct{ *pipe }
 func (f flushed) Write(b []byte) (int, error) {
 	n, err := f.w.Write(b)
 	return n, errors.Join(err, f.control.Flush())
-}
-
-// Streams lists the byte streams of the node.
-func (c *Client) Streams(ctx context.Context) (Streams, error) {
-	return fetch[Streams](ctx, c, "/v1/streams", nil)
-}
-
-// Migrate moves the link to a node to another local address.
-func (c *Client) Migrate(ctx context.Context, node name.Node) (Migration, error) {
-	return post[Migration](ctx, c, "/v1/migrate", joinRequest{Node: node})
-}
-
-// OpenStream opens a stream to the listener for a tag on a node. What in gives is sent,
-// what comes is written to out; it returns when both have ended.
-func (c *Client) OpenStream(ctx context.Context, tag string, node name.Node, in io.Reader, out io.Writer) error {
-	return c.pipe(ctx, "/v1/stream", url.Values{"tag": {tag}, "node": {node.String()}}, in, out, func() {})
-}
-
-// AcceptStream listens for a tag and joins the first stream that comes to in and out,
-// until the other end has sent all. listening is called when streams are taken.
-func (c *Client) AcceptStream(ctx context.Context, tag string, in io.Reader, out io.Writer, listening func()) error {
-	return c.pipe(ctx, "/v1/listen", url.Values{"tag": {tag}}, in, out, listening)
-}
-
-func (c *Client) pipe(ctx context.Context, path string, query url.Values, in io.Reader, out io.Writer, begun func()) error {
-	address := url.URL{Scheme: "http", Host: "barrel", Path: path, RawQuery: query.Encode()}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address.String(), io.NopCloser(bufio.NewReader(in)))
-	if err != nil {
-		return err
-	}
-	response, err := c.http.Do(request)
-	if err != nil {
-		return c.explain(ctx, err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return c.readError(ctx, response)
-	}
-	begun()
-	if _, err := io.Copy(out, response.Body); err != nil {
-		return c.explain(ctx, err)
-	}
-	if text := response.Trailer.Get(trailer); text != "" {
-		failed := &Error{}
-		if json.Unmarshal([]byte(text), failed) != nil {
-			return c.fail(KindFailed, fmt.Sprintf("stream ended: %s", clip(text)))
-		}
-		return failed
-	}
-	return nil
 }

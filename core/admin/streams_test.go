@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 func TestStreamsOverTheSocket(t *testing.T) {
@@ -38,5 +39,34 @@ func TestStreamsOverTheSocket(t *testing.T) {
 	}
 	if _, err := client.Migrate(within(t), nodeNamed("far")); KindOf(err) != KindNotFound {
 		t.Errorf("without a link: %v", err)
+	}
+}
+
+// Why a stream has ended is told whatever is still to be sent: a little, more than there
+// is room for, or what somebody has yet to type.
+func TestTheEndOfAStreamIsToldBeforeItsInput(t *testing.T) {
+	_, _, client := startServer(t, quiet())
+	keyboard, typist := io.Pipe()
+	t.Cleanup(func() { _ = typist.Close() })
+	for round := range 10 {
+		for what, in := range map[string]func() io.Reader{
+			"little":   func() io.Reader { return strings.NewReader("x") },
+			"much":     func() io.Reader { return strings.NewReader(strings.Repeat("x", 1<<20)) },
+			"keyboard": func() io.Reader { return keyboard },
+		} {
+			for tag, want := range map[string]Kind{"": KindUsage, "refused": KindNotFound} {
+				if err := client.OpenStream(within(t), tag, nodeNamed("b"), in(), io.Discard); KindOf(err) != want {
+					t.Fatalf("round %d, %s, tag %q: %v, want %s", round, what, tag, err, want)
+				}
+			}
+		}
+	}
+}
+
+func TestInputThatCannotBeRead(t *testing.T) {
+	_, _, client := startServer(t, quiet())
+	torn := errors.New("torn")
+	if err := client.OpenStream(within(t), "t", nodeNamed("b"), iotest.ErrReader(torn), io.Discard); !errors.Is(err, torn) {
+		t.Errorf("got %v", err)
 	}
 }

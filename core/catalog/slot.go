@@ -1,8 +1,6 @@
 package catalog
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/barrelp2p/barrel/interfaces/plugin"
@@ -90,30 +88,4 @@ func SlotOf(kind plugin.Kind) (Slot, bool) {
 		return Slot{}, false
 	}
 	return slots[i], true
-}
-
-// Check reports what is wrong with names as the whole content of the slot: too few,
-// too many, or one twice. Whether they exist is not its business, because a name may be
-// a plugin in a process of its own.
-func (s Slot) Check(names []string) error {
-	if len(names) == 0 {
-		return fmt.Errorf("%s: names no plugin: name %s", s.Kind, s.wants())
-	}
-	if s.Cardinality == One && len(names) > 1 {
-		return fmt.Errorf("%s: names %d plugins, %q: name exactly one", s.Kind, len(names), names)
-	}
-	var problems []error
-	for i, name := range names {
-		if slices.Contains(names[:i], name) {
-			problems = append(problems, fmt.Errorf("%s: names %q twice: take one away", s.Kind, name))
-		}
-	}
-	return errors.Join(problems...)
-}
-
-func (s Slot) wants() string {
-	if s.Cardinality == One {
-		return fmt.Sprintf("exactly one, as %q", s.Defaults[0])
-	}
-	return fmt.Sprintf("one or more, as %q", s.Defaults)
 }

@@ -79,6 +79,15 @@ type External struct {
 	SHA256           []string          `setting:"sha256" help:"checksums of the program in hex, one for each version or platform that may run"`
 	InsecureUnpinned bool              `setting:"insecure_unpinned" help:"run the program without a checksum"`
 	Timeout          time.Duration     `setting:"timeout" help:"for one call"`
+	Sandbox          Sandbox           `setting:"sandbox" help:"what the process may touch; Linux 6.2 or newer, else it does not start"`
+}
+
+// Sandbox is what a confined plugin process may touch.
+type Sandbox struct {
+	Enabled bool     `setting:"enabled" help:"confine the process to its own socket and what stands here"`
+	Read    []string `setting:"read" help:"absolute paths that it may read and execute, with all below; /usr if it needs libraries or an interpreter"`
+	Write   []string `setting:"write" help:"absolute paths that it may read and change, with all below"`
+	Network bool     `setting:"network" help:"let it use the network"`
 }
 
 // Defaults is where an entry starts.

@@ -140,6 +140,25 @@ func (e *External) Validate() []plugin.Problem {
 	return p
 }
 
+// Validate looks at the values of the section.
+func (s *Sandbox) Validate() []plugin.Problem {
+	var p problems
+	if !s.Enabled && (len(s.Read) > 0 || len(s.Write) > 0 || s.Network) {
+		p.add("enabled", "is false, so the rest of the section does nothing", "write enabled: true, or take the section away")
+	}
+	p.absolute("read", s.Read)
+	p.absolute("write", s.Write)
+	return p
+}
+
+func (p *problems) absolute(key string, paths []string) {
+	for i, path := range paths {
+		if !filepath.IsAbs(path) {
+			p.add(fmt.Sprintf("%s[%d]", key, i), fmt.Sprintf("%q is no absolute path", clip(path)), "write the whole path")
+		}
+	}
+}
+
 func clip(s string) string {
 	if len(s) > 70 {
 		return s[:70] + "..."

@@ -8,8 +8,10 @@ import (
 	"os"
 
 	"github.com/barrelp2p/barrel/interfaces/discovery"
+	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/registry"
+	"github.com/barrelp2p/barrel/interfaces/transport"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 	"github.com/barrelp2p/barrel/interfaces/wire"
 )
@@ -22,9 +24,12 @@ func Contracts(kind plugin.Kind) []string {
 		return []string{discovery.Contract}
 	case plugin.Trust:
 		return []string{trust.Contract}
+	case plugin.Transport:
+		return []string{transport.Contract}
+	case plugin.Membership:
+		return []string{membership.Contract}
 	case plugin.Registry:
 		return []string{registry.Contract}
-	case plugin.Transport, plugin.Membership:
 	}
 	return nil
 }

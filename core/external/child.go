@@ -100,12 +100,15 @@ func (c *child) command(stdout, stderr, end *os.File) *exec.Cmd {
 }
 
 // live is the whole life of the process, on one thread: the system may tie the process
-// to the thread that started it.
+// to the thread that started it. For a sandbox that thread is confined, and ends with
+// this goroutine.
 func (c *child) live(cmd *exec.Cmd, stdout, stderr pipe, end *os.File, started chan<- error) {
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	if c.spec.Sandbox == nil {
+		defer runtime.UnlockOSThread()
+	}
 	defer close(c.done)
-	err := cmd.Start()
+	err := c.launch(cmd)
 	_, _ = stdout.w.Close(), stderr.w.Close()
 	if err != nil {
 		c.ended(fmt.Sprintf("cannot be executed: %v", err))
@@ -117,7 +120,8 @@ func (c *child) live(cmd *exec.Cmd, stdout, stderr pipe, end *os.File, started c
 		return
 	}
 	c.pid.Store(int64(cmd.Process.Pid))
-	watcher := startWatcher(cmd.Process.Pid, end)
+	var watcher watcher
+	elsewhere(func() { watcher = startWatcher(cmd.Process.Pid, end) })
 	started <- nil
 	var reading sync.WaitGroup
 	reading.Go(func() { c.log.read("stdout", stdout.r, c.greeting.take) })
@@ -132,6 +136,16 @@ func (c *child) live(cmd *exec.Cmd, stdout, stderr pipe, end *os.File, started c
 	reading.Wait()
 	c.greeting.end()
 	_, _ = stdout.r.Close(), stderr.r.Close()
+}
+
+// launch starts the process, in its sandbox if it has one.
+func (c *child) launch(cmd *exec.Cmd) error {
+	if c.spec.Sandbox != nil {
+		if err := confineThread(c.spec.Sandbox, c.sockets); err != nil {
+			return err
+		}
+	}
+	return cmd.Start()
 }
 
 // buried notes how the process ended. Unless we killed it: then it is known why, and a

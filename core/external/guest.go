@@ -234,6 +234,9 @@ func (g *guest[H]) Process() plugin.Process {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	p := plugin.Process{Version: g.said.Version, Contract: g.contract, Restarts: g.restarts}
+	if g.spec.Sandbox != nil {
+		p.Sandbox = g.spec.Sandbox.String()
+	}
 	if g.live != nil {
 		p.PID = int(g.live.process.child.pid.Load())
 	}

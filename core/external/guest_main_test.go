@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -68,6 +70,36 @@ func hostile(to io.Writer) {
 	} {
 		_, _ = fmt.Fprintln(to, line)
 	}
+}
+
+// trespass tries what a sandbox should not let happen, and what it should, and says what
+// came of each.
+func trespass() string {
+	inside, outside := os.Getenv("INSIDE"), os.Getenv("OUTSIDE")
+	said := &strings.Builder{}
+	try := func(what string, f func() error) { _, _ = fmt.Fprintf(said, "%s: %v; ", what, f()) }
+	write := func(path string) func() error { return func() error { return os.WriteFile(path, []byte("x"), 0o600) } }
+	read := func(path string) func() error { return func() error { _, err := os.ReadFile(path); return err } }
+	dial := func(network, address string) func() error {
+		return func() error {
+			conn, err := net.Dial(network, address)
+			if err != nil {
+				return err
+			}
+			return conn.Close()
+		}
+	}
+	try("write inside", write(filepath.Join(inside, "new")))
+	try("read inside", read(filepath.Join(inside, "new")))
+	try("read outside", read(filepath.Join(outside, "secret")))
+	try("write outside", write(filepath.Join(outside, "new")))
+	try("truncate outside", func() error { return os.Truncate(filepath.Join(outside, "secret"), 0) })
+	try("read through proc", read(fmt.Sprintf("/proc/%s/environ", os.Getenv("HOST"))))
+	try("execute", exec.Command("/bin/true").Run)
+	try("udp", dial("udp", "127.0.0.1:9"))
+	try("tcp", dial("tcp", os.Getenv("LISTENER")))
+	try("signal", func() error { return syscall.Kill(os.Getppid(), 0) })
+	return said.String()
 }
 
 // startGrandchild leaves a process behind that holds the outputs of this one.
@@ -167,6 +199,8 @@ func (b *oddBackend) Lookup(ctx context.Context, node name.Node) (discovery.Answ
 		b.env.Log.InfoContext(ctx, "looking", "node", node)
 	case "environ":
 		return discovery.Answer{}, errors.New(strings.Join(os.Environ(), " "))
+	case "trespass":
+		return discovery.Answer{}, errors.New(trespass())
 	case "pid":
 		return discovery.Answer{}, fmt.Errorf("pid %d", os.Getpid())
 	case "nobody":

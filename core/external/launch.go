@@ -58,6 +58,7 @@ func launch(ctx context.Context, spec Spec, opts Options, sockets string, contra
 	if err != nil {
 		return nil, p.explain(ctx, err)
 	}
+	p.said.Sockets = p.child.sockets
 	p.contract, err = agree(spec, p.said, contracts)
 	return p, err
 }
@@ -130,6 +131,7 @@ func (p *process) explain(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
+	case errors.Is(err, ErrSandbox):
 	case ended:
 		err = fmt.Errorf("%w: %s", ErrNotReady, gone.How)
 	case strings.Contains(err.Error(), "ncompatible"):

@@ -37,6 +37,7 @@ type Spec struct {
 	Env     map[string]string // all that the process sees
 	SHA256  []string          // in hex, any of them; none: whatever stands there is run
 	Timeout time.Duration     // of one call; 0: 5 s
+	Sandbox *Sandbox          // nil: it may what the user of the node may
 }
 
 // ID is kind/name.
@@ -51,6 +52,9 @@ func (s Spec) validate() error {
 		return fmt.Errorf("plugin %s: command %q is no absolute path: programs are not searched for", s.ID(), s.Command)
 	case s.Timeout < 0:
 		return fmt.Errorf("plugin %s: timeout %s is negative", s.ID(), s.Timeout)
+	}
+	if err := s.Sandbox.validate(); err != nil {
+		return fmt.Errorf("plugin %s: %w", s.ID(), err)
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.Env)) {
 		if strings.HasPrefix(key, "PLUGIN_") || strings.HasPrefix(key, "BARREL_PLUGIN") {

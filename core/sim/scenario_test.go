@@ -30,7 +30,7 @@ type round struct {
 
 // scenarios lists all there are.
 func scenarios() []scenario {
-	return slices.Concat(hyparviewScenarios(), healingScenarios(), broadcastScenarios(), livenessScenarios(), registryScenarios())
+	return slices.Concat(hyparviewScenarios(), healingScenarios(), broadcastScenarios(), livenessScenarios(), youngScenarios(), registryScenarios())
 }
 
 const longSeeds = 50

@@ -29,36 +29,52 @@ type sighting struct {
 	overlay.Event
 }
 
+func newWard(r round) *ward { return &ward{rng: rand.New(rand.NewPCG(r.seed, 0xf))} }
+
 // admit makes a ward and lets it come to rest. The clocks of the nodes are off by skew,
 // if that is not nil.
 func admit(r round, skew func(overlay.Peer) overlay.Time) *ward {
-	w := &ward{rng: rand.New(rand.NewPCG(r.seed, 0xf))}
+	w := newWard(r)
 	w.admit(r, skew, func(*sim.Config[word]) {})
 	return w
 }
 
 func (w *ward) admit(r round, skew func(overlay.Peer) overlay.Time, change func(*sim.Config[word])) {
-	nodes, seed := r.nodes, r.seed
-	known := make([]liveness.Entry, nodes)
-	proofs := make([]*liveness.Proof, nodes+2)
-	for i := range proofs {
-		proofs[i] = lifeProof()
-	}
+	known := make([]liveness.Entry, r.nodes)
 	for i := range known {
-		known[i] = liveness.Entry{Peer: overlay.Peer(i + 1), State: liveness.Alive, Inc: 1, Proof: proofs[i+1]}
+		known[i] = liveness.Entry{Peer: overlay.Peer(i + 1), State: liveness.Alive, Inc: 1, Proof: lifeProof()}
 	}
+	w.prepare(r, known, change)
+	for p := overlay.Peer(1); int(p) <= r.nodes; p++ {
+		if skew != nil {
+			w.Skew(p, skew(p))
+		}
+	}
+	for p := overlay.Peer(1); int(p) <= r.nodes; p++ {
+		w.Start(p)
+		if p > 1 {
+			w.join(p)
+			w.RunFor(5 * hop)
+		}
+	}
+	w.RunFor(20 * time.Second)
+	w.events = nil
+}
+
+// prepare makes the world. Its nodes know some others in their first life.
+func (w *ward) prepare(r round, known []liveness.Entry, change func(*sim.Config[word])) {
+	nodes := r.nodes
 	cfg := sim.Config[word]{
-		Seed: seed, Nodes: nodes, Idle: 3 * time.Second, Dial: 2 * time.Second, Latency: sim.Pairwise(hop, 20*hop),
+		Seed: r.seed, Nodes: nodes, Idle: 3 * time.Second, Dial: 2 * time.Second, Latency: sim.Pairwise(hop, 20*hop),
 		Observe: w.observe, Contacts: func(overlay.Peer) []overlay.Peer { return w.contacts() },
 		New: func(b sim.Boot) sim.Node[word] {
-			n := &whole{hv: hyparview.New(b.Self, b.Inc, hyparview.Default(), b.RNG), pt: plumtree.New(plumtree.Defaults(), uint64(b.Self), b.Inc)}
-			lv := liveness.Defaults()
+			n := &whole{self: b.Self, inc: b.Inc, hv: hyparview.New(b.Self, b.Inc, hyparview.Default(), b.RNG), pt: plumtree.New(plumtree.Defaults(), uint64(b.Self), b.Inc)}
 			mine := known
 			if b.Inc > 1 || int(b.Self) > nodes {
 				mine = nil
 			}
-			n.lv = liveness.New(lv, b.Self, b.Inc, b.Now, b.RNG, mine)
-			n.lv.Prove(proofs[b.Self])
+			n.lv = liveness.New(liveness.Defaults(), b.Self, b.Inc, b.Now, b.RNG, mine)
+			n.lv.Prove(lifeProof())
 			if w.keeper != nil {
 				n.rg = w.keeper.hire(b, mine)
 			}
@@ -70,20 +86,6 @@ func (w *ward) admit(r round, skew func(overlay.Peer) overlay.Time, change func(
 	}
 	change(&cfg)
 	w.World = sim.New(cfg)
-	for p := overlay.Peer(1); int(p) <= nodes; p++ {
-		if skew != nil {
-			w.Skew(p, skew(p))
-		}
-	}
-	for p := overlay.Peer(1); int(p) <= nodes; p++ {
-		w.Start(p)
-		if p > 1 {
-			w.join(p)
-			w.RunFor(5 * hop)
-		}
-	}
-	w.RunFor(20 * time.Second)
-	w.events = nil
 }
 
 // contacts are a few nodes that run.

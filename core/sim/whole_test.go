@@ -53,10 +53,12 @@ func (w word) Digest() uint64 {
 // whole is a node as production puts it together: who are my neighbours, how does a
 // message reach everybody, who is alive, who offers what. The last two are optional.
 type whole struct {
-	hv *hyparview.Machine
-	pt *plumtree.Machine
-	lv *liveness.Machine
-	rg *clerk
+	self overlay.Peer
+	inc  uint64
+	hv   *hyparview.Machine
+	pt   *plumtree.Machine
+	lv   *liveness.Machine
+	rg   *clerk
 
 	hvIn  overlay.Input[hyparview.Message]
 	ptIn  overlay.Input[plumtree.Message]
@@ -143,6 +145,20 @@ func (n *whole) command(c overlay.Command) {
 func (n *whole) link(in *overlay.Input[word]) {
 	n.member(overlay.Input[hyparview.Message]{Kind: in.Kind, Reason: in.Reason, Peer: in.Peer, Inc: in.Inc})
 	n.life(overlay.Input[liveness.Message]{Kind: in.Kind, Reason: in.Reason, Peer: in.Peer, Inc: in.Inc})
+	if n.lv != nil && in.Kind == overlay.InLinkUp {
+		n.introduce(in.Peer)
+	}
+}
+
+// introduce shows a peer what proves that this node is a member, as hosts do first.
+func (n *whole) introduce(p overlay.Peer) {
+	ref, left := n.lv.Stamp()
+	if left {
+		return
+	}
+	own := liveness.Entry{Peer: n.self, State: liveness.Alive, Inc: n.inc, Ref: ref, Proof: lifeProof()}
+	msg := liveness.Message{Kind: liveness.Records, Entries: []liveness.Entry{own}}
+	n.lvOut.Sends = append(n.lvOut.Sends, overlay.Send[liveness.Message]{To: p, Class: overlay.Membership, Mode: overlay.Stream, Msg: msg})
 }
 
 // member steps hyparview; its neighbours are plumtree's.

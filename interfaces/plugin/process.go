@@ -14,6 +14,7 @@ type Process struct {
 	Version  string // of the plugin
 	Contract string // that both sides speak, as barrel.plugin.discovery.v1
 	Restarts int    // of the process, without being asked to
+	Sandbox  string // what it may touch, in words; empty: whatever the node may
 }
 
 // Hosted is the optional ability of a plugin that runs in a process of its own to tell

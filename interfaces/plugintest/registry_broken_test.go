@@ -217,15 +217,22 @@ func TestRegistrySuiteCatches(t *testing.T) {
 		{ledgerFlaws{silent: true}, []string{"metadata is bounded", "events tell each change once", "concurrent use", "members do not disturb own entries"}},
 		{ledgerFlaws{obeysMembers: true}, []string{"members do not disturb own entries"}},
 	}
+	caught := map[string]bool{}
 	for _, c := range cases {
 		got := broken(t, ledgerHarness(c.flaws), registryChecks())
 		for _, want := range c.want {
+			caught[want] = true
 			if !slices.Contains(got, want) {
 				t.Errorf("%+v: failed %q, want %q among them", c.flaws, got, want)
 			}
 		}
 		if len(c.want) == 1 && len(got) > 1 && !slices.Contains(got, "concurrent use") {
 			t.Errorf("%+v: failed %q, want %q only", c.flaws, got, c.want)
+		}
+	}
+	for _, k := range registryChecks() {
+		if !caught[k.name] {
+			t.Errorf("%q is broken by no registry of this test", k.name)
 		}
 	}
 }

@@ -111,9 +111,8 @@ func registrySpreadsEvents(t T, h RegistryHarness) {
 	c[0].put("last", "4")
 	c[1].expect("first=a/1:0 last=a/1:4")
 	want := c[0].told()
-	if got := c[1].told(); !slices.Equal(got, want) {
-		t.Errorf("b heard %q, a %q", got, want)
-	}
+	o.eventually(func() string { return fmt.Sprintf("b heard %q, a %q", c[1].told(), want) },
+		func() bool { return slices.Equal(c[1].told(), want) }) // seen is before told
 	if len(want) != 7 || want[5] != "down svc of a/1 3: exited: boom" {
 		t.Errorf("a heard %q", want)
 	}
@@ -140,10 +139,18 @@ func registryRepairs(t T, h RegistryHarness) {
 	c[0].put("goes", "1")
 	c[2].expect("goes=a/1:1 stays=a/1:1")
 	o.silence(true)
-	c[0].remove("goes", "")
+	c[0].put("quits", "1")
+	c[0].remove("goes", "exited: boom")
 	c[0].put("stays", "2")
 	c[0].put("new", "1")
+	c[2].expect("new=a/1:1 quits=a/1:1 stays=a/1:2")
+	c[0].remove("quits", "")
 	c[2].expect("new=a/1:1 stays=a/1:2")
+	// What was missed is told like what was heard.
+	for _, want := range []string{"down goes of a/1 1: exited: boom", "unregistered quits of a/1 1"} {
+		o.eventually(func() string { return fmt.Sprintf("c heard %q, want that %q", c[2].told(), want) },
+			func() bool { return slices.Contains(c[2].told(), want) })
+	}
 }
 
 func registryHides(t T, h RegistryHarness) {

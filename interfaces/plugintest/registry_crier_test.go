@@ -37,6 +37,7 @@ type crier struct {
 
 type crierFlaws struct {
 	mute, unrepeated, unsigned, forgetsEvicted, keepsDead, hidesAll, merges, losesReason, shortFrames, unsorted, unordered, lawless bool
+	shy, livesOn, findsLoudly                                                                                                       bool
 }
 
 // sheet is all that an owner offers, in its own words.
@@ -159,7 +160,9 @@ func (c *crier) take(in registry.Input) {
 	switch in.Kind {
 	case registry.PeerUp:
 		c.near[in.Node] = true
-		c.cryTo(in.Node)
+		if !c.flaws.shy {
+			c.cryTo(in.Node)
+		}
 	case registry.PeerDown:
 		delete(c.near, in.Node)
 		if c.flaws.forgetsEvicted {
@@ -197,7 +200,7 @@ func (c *crier) hear(data []byte) {
 	}
 	old := c.sheets[s.Owner]
 	switch {
-	case old != nil && c.flaws.merges && old.Inc == s.Inc:
+	case old != nil && (c.flaws.merges && old.Inc == s.Inc || c.flaws.livesOn && old.Inc < s.Inc):
 		for _, e := range old.Entries {
 			if !slices.ContainsFunc(s.Entries, func(other registry.Entry) bool { return other.Service == e.Service && other.Ref == e.Ref }) {
 				s.Entries = append(s.Entries, e)
@@ -311,6 +314,24 @@ func (c *crier) List(prefix string) []registry.Count {
 	return list
 }
 
+// Find waits for what is being cried anyway.
+func (c *crier) Find(ctx context.Context, service name.Service) error {
+	for range 5 {
+		if len(c.Lookup(service)) > 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(5 * time.Millisecond): // a neighbour may cry
+		}
+	}
+	if c.flaws.findsLoudly {
+		return registry.ErrNotFound
+	}
+	return nil
+}
+
 func crierHarness(flaws crierFlaws) RegistryHarness {
 	return RegistryHarness{Replicates: true, New: func(_ T, env registry.Env) registry.Plugin { return newCrier(env, flaws) }}
 }
@@ -334,13 +355,25 @@ func TestRegistryClusterSuiteCatches(t *testing.T) {
 		{crierFlaws{shortFrames: true, mute: true}, "large metadata travels"},
 		{crierFlaws{unsorted: true}, "others see it"},
 		{crierFlaws{lawless: true}, "the policy is obeyed"},
+		{crierFlaws{shy: true, unrepeated: true}, "who comes late learns all"},
+		{crierFlaws{livesOn: true}, "a new life replaces the old"},
+		{crierFlaws{unordered: true}, "a partition heals, nothing comes back"},
+		{crierFlaws{findsLoudly: true}, "find asks the neighbours"},
+		{crierFlaws{losesReason: true}, "what was lost is made good"},
 	}
+	caught := map[string]bool{}
 	for _, c := range cases {
+		caught[c.want] = true
 		h := crierHarness(c.flaws)
 		h.patience = 300 * time.Millisecond
 		only := slices.DeleteFunc(registryClusterChecks(), func(k check[RegistryHarness]) bool { return k.name != c.want })
 		if got := broken(t, h, only); len(got) != 1 {
 			t.Errorf("%+v: %q was not found broken", c.flaws, c.want)
+		}
+	}
+	for _, k := range registryClusterChecks() {
+		if !caught[k.name] {
+			t.Errorf("%q is broken by no registry of this test", k.name)
 		}
 	}
 }

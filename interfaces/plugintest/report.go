@@ -29,6 +29,11 @@ func TrustReport(ctx context.Context, h TrustHarness, tell func(Finding)) {
 	report(ctx, h, h.checks(), tell)
 }
 
+// TransportReport is DiscoveryReport for a transport.
+func TransportReport(ctx context.Context, h TransportHarness, tell func(Finding)) {
+	report(ctx, h, transportChecks(), tell)
+}
+
 func report[H any](ctx context.Context, h H, checks []check[H], tell func(Finding)) {
 	for _, c := range checks {
 		if ctx.Err() != nil {

@@ -2,6 +2,7 @@ package plugintest
 
 import (
 	"context"
+	"os"
 
 	"google.golang.org/grpc"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/registry"
+	"github.com/barrelp2p/barrel/interfaces/transport"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 	"github.com/barrelp2p/barrel/interfaces/wire"
 )
@@ -80,6 +82,26 @@ func (h RegistryHarness) overWire() RegistryHarness {
 	return over
 }
 
+// overWire is the harness with the wire between: calls over gRPC in memory, bytes over
+// sockets in a folder.
+func (h TransportHarness) overWire() TransportHarness {
+	over := h
+	over.New = func(t T, node string) transport.Plugin {
+		t.Helper()
+		carrier, dir := h.New(t, node), shortDir(t)
+		bridge := wire.NewBridge(dir)
+		t.Cleanup(bridge.Close)
+		conn := inMemory(t, func(s grpc.ServiceRegistrar) {
+			wire.Serve(s, wire.Fixed(plugin.Transport, transport.Contract, carrier))
+			wire.ServeTransport(s, wire.Hold(carrier), bridge)
+		})
+		half := wire.NewTransport(conn, dir)
+		expectDescribed(t, half.Plugin)
+		return half
+	}
+	return over
+}
+
 // overWire is the harness with the wire between, for the membership and for what it is
 // lent.
 func (h MembershipHarness) overWire() MembershipHarness {
@@ -97,6 +119,18 @@ func (h MembershipHarness) overWire() MembershipHarness {
 		return half
 	}
 	return over
+}
+
+// shortDir is a folder whose name leaves room for that of a socket, which that of a
+// test may not.
+func shortDir(t T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "barrel")
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 func inMemory(t T, register func(grpc.ServiceRegistrar)) grpc.ClientConnInterface {

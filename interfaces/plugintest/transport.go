@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -21,21 +22,53 @@ type TransportHarness struct {
 	Nobody func(t T) name.Address
 	// Patience replaces the constant of the same name, if set.
 	Patience time.Duration
+
+	started map[string]transport.Plugin // that run already, by node
 }
 
-// Transport tests that a transport keeps the promises of its contract.
-func Transport(t *testing.T, h TransportHarness) { runAll(t, h, transportChecks()) }
+// Transport tests that a transport keeps the promises of its contract, twice: with the
+// transport itself, and with the two halves of the wire between.
+func Transport(t *testing.T, h TransportHarness) {
+	t.Helper()
+	runAll(t, h, transportChecks())
+	t.Run("wire", func(t *testing.T) { runAll(t, h.overWire(), transportChecks()) })
+}
+
+// TransportProcess is the suite for a harness whose transports live in processes of
+// their own. Starting one takes a while, so what is not about the life of a transport is
+// done with one pair of them.
+func TransportProcess(t *testing.T, h TransportHarness) {
+	t.Helper()
+	runAll(t, h, transportLifeChecks())
+	h.started = map[string]transport.Plugin{}
+	for _, node := range []string{"a@127.0.0.1", "b@127.0.0.1"} {
+		h.started[node] = h.start(t, node)
+	}
+	runAll(t, h, transportConnChecks())
+}
 
 func transportChecks() []check[TransportHarness] {
+	return slices.Concat(transportLifeChecks(), transportConnChecks())
+}
+
+// transportLifeChecks are those that start and stop transports.
+func transportLifeChecks() []check[TransportHarness] {
 	return []check[TransportHarness]{
 		{"lifecycle", transportLifecycle},
 		{"addresses", transportAddresses},
 		{"liveness", transportLiveness},
 		{"restart", transportRestart},
 		{"before start", transportBeforeStart},
+		{"accept after stop", transportAcceptAfterStop},
+		{"stop tells peers", transportStopTells},
+	}
+}
+
+// transportConnChecks are those that need transports that run.
+func transportConnChecks() []check[TransportHarness] {
+	return []check[TransportHarness]{
 		{"dial nobody", transportDialNobody},
 		{"dial cancelled", transportDialCancelled},
-		{"accept after stop", transportAcceptAfterStop},
 		{"accept cancelled", transportAcceptCancelled},
 		{"binding", transportBinding},
 		{"direction", transportDirection},
@@ -44,7 +77,6 @@ func transportChecks() []check[TransportHarness] {
 		{"close reaches the peer", transportCloseReaches},
 		{"first close decides", transportCloseIdempotent},
 		{"closed connection", transportClosedConn},
-		{"stop tells peers", transportStopTells},
 		{"datagrams", transportDatagrams},
 		{"datagram too large", transportDatagramTooLarge},
 		{"unread datagrams", transportUnreadDatagrams},
@@ -79,6 +111,9 @@ func (h TransportHarness) context(t T) context.Context {
 // start makes a transport that runs until the test ends.
 func (h TransportHarness) start(t T, node string) transport.Plugin {
 	t.Helper()
+	if p := h.started[node]; p != nil {
+		return p
+	}
 	p := h.New(t, node)
 	if err := p.Start(h.context(t)); err != nil {
 		t.Fatalf("Start of %s: %v", node, err)
@@ -109,6 +144,9 @@ func (h TransportHarness) duo(t T) duo {
 	t.Helper()
 	d := duo{h: transportAndT{h, t}, dialer: h.start(t, "a@127.0.0.1"), acceptor: h.start(t, "b@127.0.0.1")}
 	d.here, d.there = h.connect(t, d.dialer, d.acceptor)
+	if h.started != nil {
+		t.Cleanup(func() { _ = d.here.Close(transport.CloseNone, "") })
+	}
 	return d
 }
 

@@ -148,7 +148,8 @@ const (
 )
 
 // Event is a change of what is visible on this node. A change on another node is told
-// here like one on this node, once, whatever way it came.
+// here like one on this node, once, whatever way it came. Who missed so much that it
+// only learns the outcome tells a removal as EntryDown with the reason "unknown".
 type Event struct {
 	Type   EventType
 	Entry  Entry

@@ -13,6 +13,8 @@ const (
 	Protocol = 1
 	// LifelineVariable holds the number of a file that ends when the host does.
 	LifelineVariable = "BARREL_PLUGIN_LIFELINE"
+	// socketsVariable holds the directory for the sockets of the process. It is go-plugin's.
+	socketsVariable = "PLUGIN_UNIX_SOCKET_DIR"
 	// Served is what go-plugin calls that which a process serves.
 	Served = "barrel"
 )

@@ -16,6 +16,7 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/registry"
 	"github.com/barrelp2p/barrel/interfaces/settings"
+	"github.com/barrelp2p/barrel/interfaces/transport"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 	"github.com/barrelp2p/barrel/interfaces/wire"
 )
@@ -102,6 +103,10 @@ func newServed(factory any) (*served, error) {
 		holder, lent := &wire.Holder[membership.Plugin]{}, wire.NewLentMembership()
 		s.register = func(r grpc.ServiceRegistrar) { wire.ServeMembership(r, holder, lent) }
 		describe(s, plugin.Membership, membership.Contract, f, holder, lent.Env)
+	case transport.Factory:
+		holder, bridge := &wire.Holder[transport.Plugin]{}, wire.NewBridge(os.Getenv(socketsVariable))
+		s.register = func(r grpc.ServiceRegistrar) { wire.ServeTransport(r, holder, bridge) }
+		describe(s, plugin.Transport, transport.Contract, f, holder, func(env plugin.Env) plugin.Env { return env })
 	default:
 		return nil, fmt.Errorf("plugins of this kind (%T) are built in and cannot be processes yet", factory)
 	}

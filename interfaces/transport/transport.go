@@ -112,6 +112,14 @@ type Migrator interface {
 	Migrate(ctx context.Context) error
 }
 
+// Rover is the optional ability of a connection to notice that this machine has moved.
+type Rover interface {
+	// Astray reports that what is sent now leaves from another local address than it did
+	// when the connection was made or last moved, so that it had better move, or be made
+	// anew by the end that cannot. Cheap enough to ask every second.
+	Astray() bool
+}
+
 // ErrFixed: the connection cannot move: this end accepted it, or the peer does not allow it.
 var ErrFixed = errors.New("connection cannot migrate")
 

@@ -16,6 +16,7 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/proto/pluginv1"
 	"github.com/barrelp2p/barrel/interfaces/registry"
+	"github.com/barrelp2p/barrel/interfaces/transport"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 )
 
@@ -64,6 +65,11 @@ func kinds() []kind {
 		{pluginv1.Error_NOT_ALLOWED, registry.ErrNotAllowed},
 		{pluginv1.Error_FULL, registry.ErrFull},
 		{pluginv1.Error_META_TOO_LARGE, registry.ErrTooLarge},
+		{pluginv1.Error_UNREACHABLE, transport.ErrUnreachable},
+		{pluginv1.Error_TRANSPORT_CLOSED, transport.ErrClosed},
+		{pluginv1.Error_SILENT, transport.ErrSilent},
+		{pluginv1.Error_DATAGRAM_TOO_LARGE, transport.ErrTooLarge},
+		{pluginv1.Error_FIXED, transport.ErrFixed},
 		{pluginv1.Error_GONE, plugin.ErrGone},
 		{pluginv1.Error_UNSUPPORTED, plugin.ErrUnsupported},
 		{pluginv1.Error_TIMEOUT, context.DeadlineExceeded},

@@ -24,6 +24,7 @@ const (
 	AbilityWatch   = "watch"
 	AbilityPins    = "pins"
 	AbilityFind    = "find"
+	AbilityRotate  = "rotate-certificate"
 )
 
 // CallHeader is the metadata under which a host names a call, so that the logs of both
@@ -44,6 +45,9 @@ type Description struct {
 	Summary   string
 	Contracts []string
 	Abilities []string
+	// Sockets is the directory in which the process has its sockets: not what it says, but
+	// what whoever started it knows; empty if nobody did.
+	Sockets string
 }
 
 // Can reports whether the plugin has an optional ability.

@@ -21,17 +21,19 @@ type Roll struct {
 	self name.Node
 	emit func(membership.Event)
 
-	mu      sync.Mutex
-	source  *Membership // whose picture counts
-	early   []change
-	members map[name.Node]membership.Member
-	view    membership.View
-	list    []membership.Member            // members, sorted; nil: to be made anew
-	told    map[name.Node]membership.Event // the last member event of each
-	near    map[name.Node]bool             // neighbours of which PeerUp was told
-	mood    map[membership.EventType]bool  // the last of Isolated and Connected, of Partitioned and Healed
-	stale   map[name.Node]bool             // members that only an earlier process knew
-	parted  map[name.Node]bool             // neighbours that only an earlier process had
+	mu       sync.Mutex
+	source   *Membership // whose picture counts
+	early    []change
+	members  map[name.Node]membership.Member
+	view     membership.View
+	list     []membership.Member            // members, sorted; nil: to be made anew
+	told     map[name.Node]membership.Event // the last member event of each
+	near     map[name.Node]bool             // neighbours of which PeerUp was told
+	mood     map[membership.EventType]bool  // the last of Isolated and Connected, of Partitioned and Healed
+	stale    map[name.Node]bool             // members that only an earlier process knew
+	pending  []membership.Event
+	speaking bool               // somebody emits what is pending
+	parted   map[name.Node]bool // neighbours that only an earlier process had
 }
 
 // change is one change of the picture with the events that it brings.
@@ -93,6 +95,7 @@ func (r *Roll) counts(source *Membership) bool {
 
 // adopt has the picture of a source count from now on, in place of that of another.
 func (r *Roll) adopt(source *Membership) error {
+	defer r.flush()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.source == source {
@@ -135,6 +138,7 @@ func (r *Roll) doubt() {
 
 // apply takes what a source told. Of one that is not adopted yet it waits.
 func (r *Roll) apply(source *Membership, c change) error {
+	defer r.flush()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -173,6 +177,30 @@ func (r *Roll) take(c *change) error {
 	return nil
 }
 
+// say has an event emitted, in order and without mu: whoever hears of it may come back.
+// The caller holds mu.
+func (r *Roll) say(e membership.Event) { r.pending = append(r.pending, e) }
+
+// flush emits what is pending. The caller does not hold mu.
+func (r *Roll) flush() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.speaking {
+		return
+	}
+	r.speaking = true
+	for len(r.pending) > 0 {
+		events := r.pending
+		r.pending = nil
+		r.mu.Unlock()
+		for i := range events {
+			r.emit(events[i])
+		}
+		r.mu.Lock()
+	}
+	r.speaking = false
+}
+
 // tell tells an event, unless it is no news.
 func (r *Roll) tell(e *membership.Event) {
 	switch e.Type {
@@ -185,7 +213,7 @@ func (r *Roll) tell(e *membership.Event) {
 	case membership.Partitioned, membership.Healed:
 		r.tellMood(e, membership.Partitioned)
 	default:
-		r.emit(*e)
+		r.say(*e)
 	}
 }
 
@@ -198,7 +226,7 @@ func (r *Roll) tellPeer(e *membership.Event) {
 	if r.near[e.Node] = true; !up {
 		delete(r.near, e.Node)
 	}
-	r.emit(*e)
+	r.say(*e)
 }
 
 // tellMember drops what was told before, what is about an earlier life, and what cannot
@@ -217,10 +245,10 @@ func (r *Roll) tellMember(e *membership.Event) {
 	case e.Incarnation > last.Incarnation && e.Type != membership.MemberUp:
 		return
 	case e.Incarnation > last.Incarnation && lives:
-		r.emit(membership.Event{Type: membership.MemberDown, Node: e.Node, Incarnation: last.Incarnation, Reason: "restarted"})
+		r.say(membership.Event{Type: membership.MemberDown, Node: e.Node, Incarnation: last.Incarnation, Reason: "restarted"})
 	}
 	r.told[e.Node] = *e
-	r.emit(*e)
+	r.say(*e)
 }
 
 // tellMood tells of one of two states, of which bad is one, when it is not the last.
@@ -233,12 +261,13 @@ func (r *Roll) tellMood(e *membership.Event, bad membership.EventType) {
 		r.part("isolated")
 	}
 	r.mood[bad] = is
-	r.emit(*e)
+	r.say(*e)
 }
 
 // Unlink tells that the link to a node is gone; if it was a neighbour of an earlier
 // process only, it is none any more.
 func (r *Roll) Unlink(node name.Node) {
+	defer r.flush()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.parted[node] && r.source != nil {
@@ -249,6 +278,7 @@ func (r *Roll) Unlink(node name.Node) {
 // Sweep ends what is still stale: neighbours that the new process does not have are
 // none, and members that it does not know are down. It returns how many members.
 func (r *Roll) Sweep(reason string) int {
+	defer r.flush()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.part(reason)

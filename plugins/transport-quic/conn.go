@@ -17,6 +17,7 @@ import (
 var (
 	_ transport.Conn     = (*conn)(nil)
 	_ transport.Migrator = (*conn)(nil)
+	_ transport.Rover    = (*conn)(nil)
 	_ transport.Stream   = (*stream)(nil)
 
 	_ transport.ReadStopper = (*stream)(nil)
@@ -32,6 +33,8 @@ type conn struct {
 	remote  name.Address
 	quic    *quic.Conn
 	dialed  bool
+	private bool // on a packet connection of a Path
+	way     way
 	binding [32]byte
 	ctx     context.Context
 	cancel  context.CancelCauseFunc

@@ -32,7 +32,7 @@ func (l *life) dial(ctx context.Context, addr name.Address) (transport.Conn, err
 			return nil, err
 		}
 		if qc != nil {
-			return l.adopt(qc, true)
+			return l.adoptVia(qc)
 		}
 	}
 	targets, err := l.resolve(ctx, addr)

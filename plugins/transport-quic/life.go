@@ -31,6 +31,8 @@ type life struct {
 	sides     sides
 	fresh     func(context.Context) (net.PacketConn, error)
 	path      Path
+	here      *machine
+	source    func(netip.AddrPort) (netip.Addr, error) // nil: not that of the machine
 	accepts   chan *conn
 	ctx       context.Context // ends with Stop, or with the reason why the socket broke
 	cancel    context.CancelCauseFunc
@@ -46,7 +48,7 @@ func newLife(c *carrier, socket net.PacketConn, keys *socketKeys) (*life, error)
 		tasks: c.env.Tasks, socket: socket, bound: addrPort(socket.LocalAddr()),
 		tls: tlsConfig(c.certs), config: quicConfig(&c.settings),
 		admission: newAdmission(), accepts: make(chan *conn, maxUnaccepted), conns: map[*conn]struct{}{},
-		drained: make(chan struct{}), fresh: c.fresh, path: c.path,
+		drained: make(chan struct{}), fresh: c.fresh, path: c.path, here: c.here, source: c.source,
 	}
 	l.quic = &quic.Transport{
 		Conn:                socket,
@@ -109,6 +111,7 @@ func (l *life) adopt(qc *quic.Conn, dialed bool) (*conn, error) {
 		return nil, errors.Join(transport.ErrClosed, c.Close(transport.CloseStopping, ""))
 	}
 	context.AfterFunc(c.ctx, func() { l.untrack(c); l.leaveSides(c, nil) })
+	c.Astray() // to know the way as it is
 	return c, nil
 }
 

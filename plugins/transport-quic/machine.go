@@ -16,6 +16,7 @@ type machine struct {
 	mu     sync.Mutex
 	looked time.Time
 	seen   []netip.Addr
+	state  uint64     // grows whenever they change
 	home   netip.Addr // was one of them once
 }
 
@@ -25,10 +26,27 @@ const lookAgain = 500 * time.Millisecond
 func (m *machine) addresses() []netip.Addr {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.seen == nil || time.Since(m.looked) > lookAgain {
-		m.seen, m.looked = m.look(), time.Now()
-	}
+	m.refresh()
 	return m.seen
+}
+
+// version stands for the addresses: it is another when they are, and never 0.
+func (m *machine) version() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.refresh()
+	return m.state
+}
+
+func (m *machine) refresh() {
+	if m.seen != nil && time.Since(m.looked) <= lookAgain {
+		return
+	}
+	now := m.look()
+	if m.state == 0 || !slices.Equal(now, m.seen) {
+		m.state++
+	}
+	m.seen, m.looked = now, time.Now()
 }
 
 // moved reports that the machine had an address and has others now. One that it never

@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -59,7 +60,9 @@ func newSocketCarrier(env transport.Env, s *Settings) *carrier {
 	if err != nil {
 		host = "" // Start says what is wrong
 	}
-	return newCarrier(env, s, open(s.Listen), open(net.JoinHostPort(host, "0")))
+	c := newCarrier(env, s, open(s.Listen), open(net.JoinHostPort(host, "0")))
+	c.source = sourceOf
+	return c
 }
 
 var (
@@ -78,6 +81,7 @@ type carrier struct {
 	path     Path                                          // nil: all go straight
 	certs    *certStore
 	here     *machine
+	source   func(netip.AddrPort) (netip.Addr, error) // from which address the system sends; nil: not over its sockets
 
 	mu   sync.Mutex
 	life *life

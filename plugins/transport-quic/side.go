@@ -125,6 +125,16 @@ func (l *life) dialVia(ctx context.Context, addr name.Address) (*quic.Conn, erro
 	return qc, nil
 }
 
+// adoptVia is adopt for a connection on a packet connection of the path's making.
+func (l *life) adoptVia(qc *quic.Conn) (transport.Conn, error) {
+	c, err := l.adopt(qc, true)
+	if err != nil {
+		return nil, err
+	}
+	c.private = true
+	return c, nil
+}
+
 // dropSide closes one that carries nothing.
 func (l *life) dropSide(s *side) {
 	l.sides.mu.Lock()
@@ -161,5 +171,6 @@ func (c *conn) Migrate(ctx context.Context) error {
 	local := name.AddressFrom(addrPort(s.socket.LocalAddr()))
 	c.local.Store(&local)
 	c.life.leaveSides(c, s)
+	c.way.taken()
 	return nil
 }

@@ -20,10 +20,12 @@ func listenUDP(ctx context.Context, listen string, log *slog.Logger) (net.Packet
 	if err != nil {
 		return nil, listenError(listen, err)
 	}
-	if udp, ok := socket.(*net.UDPConn); ok {
-		enlargeBuffers(udp, log)
+	udp, ok := socket.(*net.UDPConn)
+	if !ok {
+		return socket, nil
 	}
-	return socket, nil
+	enlargeBuffers(udp, log)
+	return lenient{udp}, nil
 }
 
 func listenError(listen string, err error) error {

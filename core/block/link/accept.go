@@ -92,7 +92,7 @@ func (c *conn) serveStream(ctx context.Context, s transport.Stream) {
 		s.Reset(transport.CloseProtocol)
 		return
 	}
-	c.touchBy(kind == Broadcast)
+	c.touchBy(kind.ofNeighbours())
 	counted := c.count(s, entry.use)
 	counted.moved = c.t.Context().Done() // it is the peer's to move
 	defer counted.Release()

@@ -27,7 +27,7 @@ type conn struct {
 	joined      chan struct{} // closed: the observer has heard of the peer
 	gone        chan struct{} // closed: everything of this connection has ended
 	used        atomic.Int64  // when the last byte other than upkeep passed, since opened
-	wanted      atomic.Int64  // the same without what passes for membership
+	wanted      atomic.Int64  // the same without what passes between neighbours
 	inUse       atomic.Int32  // open streams that keep the link from being idle
 	open        atomic.Int32  // all open streams, pooled ones too
 	buried      atomic.Bool   // of an earlier life of the peer: nothing more is delivered
@@ -63,10 +63,10 @@ func (c *conn) touch() {
 	c.used.Store(c.wanted.Load())
 }
 
-// touchBy is touch by somebody who may be the membership. That, with the broadcasts
-// between its neighbours, has other means to say that it needs a link.
-func (c *conn) touchBy(membership bool) {
-	if membership {
+// touchBy is touch by somebody who may talk to neighbours only. It is for the membership
+// to say whether it needs a link for them, and it has other means to do so.
+func (c *conn) touchBy(ofNeighbours bool) {
+	if ofNeighbours {
 		c.used.Store(int64(time.Since(c.opened)))
 		return
 	}
@@ -196,7 +196,7 @@ func (c *conn) deliver(channel Channel, body []byte) error {
 	if handle == nil || c.buried.Load() {
 		return nil // a later version's channel, or a dead life's word
 	}
-	c.touchBy(channel == Membership)
+	c.touchBy(channel.ofNeighbours())
 	handle(c.peer, body)
 	return nil
 }

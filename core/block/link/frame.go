@@ -25,6 +25,10 @@ const (
 	Registry   Channel = 2
 )
 
+// ofNeighbours reports whether frames of a channel pass between neighbours, as long as
+// they are that: they do not keep a link that membership has let go.
+func (c Channel) ofNeighbours() bool { return c == Membership || c == Registry }
+
 // StreamKind says whom a stream is for.
 type StreamKind uint8
 
@@ -34,6 +38,9 @@ const (
 	Broadcast StreamKind = 2 // one each way between neighbours, pooled
 	Tagged    StreamKind = 3 // one for each stream of a user
 )
+
+// ofNeighbours is what it is for a Channel.
+func (k StreamKind) ofNeighbours() bool { return k == Broadcast }
 
 // ErrFrame: bytes that are no frame of this protocol.
 var ErrFrame = errors.New("malformed frame")

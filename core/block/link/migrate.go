@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/transport"
@@ -87,4 +88,29 @@ func (l *Links) renew(ctx context.Context, node name.Node) (*conn, error) {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: %w", ErrPathDead, ctx.Err())
 	}
+}
+
+// Astray is the peers whose links had better move, because this machine has: see
+// transport.Rover.
+func (l *Links) Astray() (nodes []name.Node) {
+	for node, c := range l.inUse() {
+		if rover, ok := c.t.(transport.Rover); ok && rover.Astray() {
+			nodes = append(nodes, node)
+		}
+	}
+	slices.SortFunc(nodes, name.Node.Compare)
+	return nodes
+}
+
+// inUse is the connection in use of each peer that has one.
+func (l *Links) inUse() map[name.Node]*conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	conns := make(map[name.Node]*conn, l.linked)
+	for node, p := range l.peers {
+		if p.current != nil && !p.current.ended() {
+			conns[node] = p.current
+		}
+	}
+	return conns
 }

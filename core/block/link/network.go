@@ -37,7 +37,7 @@ func (l *Links) Send(node name.Node, channel Channel, body []byte) error {
 	if p == nil || p.current == nil {
 		return fmt.Errorf("frame for %s: %w", node, ErrNoLink)
 	}
-	p.current.touchBy(channel == Membership)
+	p.current.touchBy(channel.ofNeighbours())
 	if err := p.current.send(channel, body); err != nil {
 		return fmt.Errorf("frame for %s: %w", node, err)
 	}

@@ -138,7 +138,7 @@ func (l *Links) claim(ctx context.Context, c *conn, kind StreamKind, use Use) (*
 		return nil, err
 	}
 	s.Stream = t
-	c.touchBy(kind == Broadcast)
+	c.touchBy(kind.ofNeighbours())
 	return s, nil
 }
 

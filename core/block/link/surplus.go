@@ -13,8 +13,8 @@ const (
 )
 
 // Release says that membership does not need the link to node any more: a surplus link.
-// Once nobody holds it, no stream is open on it and nothing but frames of membership and
-// broadcasts have passed for a moment (2 s), both ends close it as they close idle links,
+// Once nobody holds it, no stream is open on it and nothing but what passes between
+// neighbours (frames of membership and registry, broadcasts) has passed for a moment (2 s), both ends close it as they close idle links,
 // which loses nothing, with the code for idle. The peer agrees if it does not need the link either,
 // however long links stay open that nobody has released. Whoever holds, asks for or uses
 // the link later takes that back.

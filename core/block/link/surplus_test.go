@@ -27,6 +27,7 @@ func TestAReleasedLinkIsClosedSoon(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.node("a@h", neverIdle), w.node("b@h", neverIdle)
 		a.HandleStreams(link.Broadcast, link.Pooled, echo)
+		a.HandleFrames(link.Registry, func(link.Peer, []byte) {})
 		a.connect(t, b)
 		a.Release(b.name)
 		begin, frames := time.Now(), 0
@@ -39,9 +40,9 @@ func TestAReleasedLinkIsClosedSoon(t *testing.T) {
 			must(t, err)
 			s.Release()
 		}
-		for ; time.Since(begin) < soon; frames++ { // words of membership keep no link
+		for ; time.Since(begin) < soon; frames++ { // words of membership keep no link, nor do those of registries
 			a.Release(b.name)
-			if a.Send(b.name, link.Membership, []byte("hm")) != nil {
+			if b.Send(a.name, link.Registry, []byte("digest")) != nil || a.Send(b.name, link.Membership, []byte("hm")) != nil {
 				break
 			}
 			time.Sleep(300 * time.Millisecond)

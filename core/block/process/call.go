@@ -253,13 +253,7 @@ func (p *Processes) callHere(ctx context.Context, from name.Ref, to Target, valu
 	if err != nil {
 		return nil, localError(p.cfg.Node, err)
 	}
-	c := &localCall{procs: p}
-	c.caller = ctx
-	c.deadline, _ = ctx.Deadline()
-	c.done, _ = p.answers.Get().(chan result)
-	if c.done == nil {
-		c.done = make(chan result, 1)
-	}
+	c := p.newLocalCall(ctx)
 	e := entry{sender: from.ID, value: value, reply: c, sort: aCall, size: uint32(size)}
 	if err := proc.box.put(ctx, &e); err != nil {
 		return nil, p.notPut(ctx, to, err)
@@ -309,32 +303,6 @@ func (p *Processes) measure(value any) (size int, err error) {
 		err = fmt.Errorf("%d bytes, at most %d: %w", size, p.cfg.MaxPayload, ErrTooLarge)
 	}
 	return size, err
-}
-
-// localCall answers a caller of this node.
-type localCall struct {
-	callContext
-	procs *Processes
-	done  chan result
-	once  sync.Once
-}
-
-func (c *localCall) answer(value any, err error) {
-	c.once.Do(func() {
-		if err == nil {
-			_, err = c.procs.measure(value)
-		}
-		if err != nil {
-			value, err = nil, localError(c.procs.cfg.Node, err)
-		}
-		c.end(context.Canceled)
-		c.done <- result{value, err}
-	})
-}
-
-func (c *localCall) context(proc *Process) *callContext {
-	c.begin(proc.life)
-	return &c.callContext
 }
 
 // until is when a call that comes with so many milliseconds left has to be done.

@@ -102,6 +102,7 @@ func (c *callContext) end(why error) {
 	if c.ended == nil {
 		c.ended = why
 	}
+	c.caller = nil // who keeps this keeps nothing of the caller
 	if c.cancel != nil {
 		c.cancel()
 	}

@@ -1,12 +1,12 @@
 package process
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
 	"testing"
+	"testing/iotest"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
 )
@@ -101,8 +101,7 @@ func FuzzReadFrame(f *testing.F) {
 	}
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r := bufio.NewReaderSize(bytes.NewReader(data), flushSize)
-		body, err := readFrame(r)
+		body, err := firstFrame(data)
 		switch {
 		case err == nil && !bytes.HasPrefix(data[3:], body):
 			t.Errorf("%x was read as %x", data, body)
@@ -110,6 +109,17 @@ func FuzzReadFrame(f *testing.F) {
 			t.Errorf("%x looks like the end in good order", data)
 		}
 	})
+}
+
+// firstFrame reads a frame, one byte after the other.
+func firstFrame(data []byte) (body []byte, err error) {
+	c := newCutter(iotest.OneByteReader(bytes.NewReader(data)))
+	for body == nil && err == nil {
+		if body, err = c.next(); body == nil && err == nil {
+			err = c.fill()
+		}
+	}
+	return body, err
 }
 
 func FuzzStreamHeader(f *testing.F) {
@@ -159,7 +169,7 @@ type thing struct {
 func TestFramesSurviveTheWire(t *testing.T) {
 	node := name.MustNode("a@h")
 	for _, x := range frames(node) {
-		body, err := readFrame(bufio.NewReaderSize(bytes.NewReader(x.encode()), flushSize))
+		body, err := firstFrame(x.encode())
 		must(t, err)
 		var got frame
 		if err := got.decode(body, node); err != nil || !bytes.Equal(got.encode(), x.encode()) {

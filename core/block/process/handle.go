@@ -38,15 +38,23 @@ func (s *Self) serve() error {
 			proc.unslot(slots)
 			return err
 		}
-		if slots == nil {
-			err = proc.handle(m)
-		} else {
-			proc.handleAside(slots, m)
-		}
-		if err != nil {
+		if err := proc.turn(slots, &m); err != nil {
 			return err
 		}
 	}
+}
+
+// turn handles a message, or has it handled.
+func (proc *Process) turn(slots chan struct{}, m *Message) error {
+	if slots == nil {
+		return proc.handle(m)
+	}
+	if proc.spec.InOrder && m.call == nil {
+		defer proc.unslot(slots)
+		return proc.handle(m)
+	}
+	proc.handleAside(slots, *m)
+	return nil
 }
 
 func (proc *Process) slot(slots chan struct{}) bool {
@@ -68,7 +76,7 @@ func (proc *Process) unslot(slots chan struct{}) {
 func (proc *Process) handleAside(slots chan struct{}, m Message) {
 	run := func(context.Context) {
 		defer proc.unslot(slots)
-		if err := proc.handle(m); err != nil {
+		if err := proc.handle(&m); err != nil {
 			proc.die(err)
 		}
 	}
@@ -80,11 +88,11 @@ func (proc *Process) handleAside(slots chan struct{}, m Message) {
 }
 
 // handle runs the handler for one message. An error is the end of the process.
-func (proc *Process) handle(m Message) error {
+func (proc *Process) handle(m *Message) error {
 	procs := proc.procs
 	defer procs.pending.Add(-1)
 	if proc.life.Err() != nil {
-		procs.refuseMessage(m, proc.gone())
+		procs.refuseMessage(*m, proc.gone())
 		return nil
 	}
 	if m.call == nil {
@@ -129,7 +137,7 @@ func (proc *Process) explain(ctx context.Context, err error) error {
 
 // invoke contains what the handler does: panics become errors, even those of the error
 // that it returns. crash is the panic if it ends the process.
-func (proc *Process) invoke(ctx context.Context, m Message) (value any, err, crash error) {
+func (proc *Process) invoke(ctx context.Context, m *Message) (value any, err, crash error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
 			proc.procs.cfg.Log.Error("handler panicked", "process", proc.ref, "panic", panicked, "stack", string(debug.Stack()))
@@ -139,7 +147,7 @@ func (proc *Process) invoke(ctx context.Context, m Message) (value any, err, cra
 			}
 		}
 	}()
-	value, err = proc.spec.Handle(ctx, m)
+	value, err = proc.spec.Handle(ctx, *m)
 	if err != nil {
 		_ = err.Error() // a text that panics does so here
 	}

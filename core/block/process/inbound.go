@@ -20,6 +20,7 @@ type inbound struct {
 	received, receivedBytes uint64
 	bound                   uint64              // how often names had changed when proc was found
 	late                    map[uint64]*backlog // by sender: a large payload is on its way
+	run                     *run                // of messages that are about to be delivered
 
 	taken, takenBytes         atomic.Uint64
 	messagesLimit, bytesLimit atomic.Uint64
@@ -70,10 +71,10 @@ func (a *inbound) find(p *Processes) (*Process, error) {
 	return proc, err
 }
 
-// consumed gives credit back for a message that has left the mailbox, or was refused.
-func (a *inbound) consumed(size int) {
+// consumed gives credit back for messages that have left the mailbox, or were refused.
+func (a *inbound) consumed(n, size int) {
 	a.guest.letGo(size)
-	messages, bytes := a.taken.Add(1), a.takenBytes.Add(uint64(size))
+	messages, bytes := a.taken.Add(uint64(n)), a.takenBytes.Add(uint64(size))
 	step := a.ahead.Load() / 4
 	if a.reported.Load() == 0 {
 		step = firstMessages / 4
@@ -110,7 +111,9 @@ func (a *inbound) inOrder(sender uint64, act func()) {
 		if b.push(act) {
 			return
 		}
-		delete(a.late, sender)
+		if delete(a.late, sender); len(a.late) == 0 {
+			a.late = nil
+		}
 	}
 	act()
 }

@@ -196,6 +196,22 @@ func (b *mailbox) add(e *entry) (heard bool, err error) {
 	return !full, nil
 }
 
+// addAll is add for messages that follow each other. It takes as many as it may, and
+// tells how many that were.
+func (b *mailbox) addAll(all []entry) (taken int) {
+	b.mu.Lock()
+	for taken < len(all) && b.closed == nil && (b.policy == Block || !b.full(int(all[taken].size))) {
+		b.push(&all[taken])
+		taken++
+	}
+	if taken == 0 {
+		b.mu.Unlock()
+		return 0
+	}
+	b.rouse()
+	return taken
+}
+
 // rouse wakes the reader if it sleeps, and unlocks.
 func (b *mailbox) rouse() {
 	asleep := b.asleep

@@ -16,7 +16,6 @@ const (
 	replyBytes  = 16 << 20         // the same of answers, which never wait
 	outletIdle  = 30 * time.Second // an unused stream is closed after once to twice this
 	openTime    = 15 * time.Second // for a stream to be opened, dialing included
-	flushSize   = maxFrame + 1<<10
 )
 
 // item is a frame that waits, and whom to tell if it is lost, certainly or perhaps: the
@@ -64,6 +63,7 @@ type outlet struct {
 	lastAccount uint64
 	waiting     int       // senders without credit or room
 	running     bool      // the goroutine
+	woken       bool      // it will look before it sleeps
 	writing     bool      // what was taken last
 	open        bool      // there is a stream, so there is a link
 	direct      Stream    // the stream, while the goroutine waits for something to do
@@ -286,16 +286,37 @@ func (o *outlet) kick() {
 	}
 	o.direct = nil
 	if o.running {
-		select {
-		case o.wake <- struct{}{}:
-		default:
-		}
+		o.rouse()
 		return
 	}
 	o.running = o.remote.procs.cfg.Tasks.Go("outlet", o.run)
 	if !o.running {
 		o.lose(o.take(), ErrStopped)
 	}
+}
+
+// rouse wakes the goroutine once. Callers hold o.mu.
+func (o *outlet) rouse() {
+	if o.woken {
+		return
+	}
+	o.woken = true
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+// next takes what waits. When there is nothing the buffers stay where they are.
+func (o *outlet) next() batch {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.woken = false
+	if len(o.buf) == 0 {
+		o.writing = false
+		return batch{}
+	}
+	return o.take()
 }
 
 // take empties the queue. Callers hold o.mu.
@@ -378,10 +399,7 @@ func (o *outlet) run(ctx context.Context) {
 	defer o.leave(ctx)
 	defer w.close()
 	for {
-		o.mu.Lock()
-		b := o.take()
-		o.mu.Unlock()
-		if len(b.buf) > 0 {
+		if b := o.next(); len(b.buf) > 0 {
 			w.write(ctx, b)
 			continue
 		}

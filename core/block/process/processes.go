@@ -58,6 +58,7 @@ type Processes struct {
 	offers  offers
 	dead    deadLetters
 	answers sync.Pool   // of chan result
+	sheets  sync.Pool   // of *callSheet
 	sealed  atomic.Bool // nothing more is sent
 
 	draining atomic.Bool  // guests are refused

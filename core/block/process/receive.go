@@ -1,7 +1,6 @@
 package process
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -72,6 +71,7 @@ func (p *Processes) receiveInTurn(ctx context.Context, g *guest, shard uint8, ge
 		return errors.New("ended before its turn")
 	}
 	reading := &intake{procs: p, guest: g, shard: shard, generation: generation, accounts: map[uint64]*inbound{}}
+	defer reading.flush()
 	return reading.readAll(stream)
 }
 
@@ -82,33 +82,46 @@ type intake struct {
 	shard      uint8
 	generation uint64
 	accounts   map[uint64]*inbound
+	latest     *inbound   // that was used
+	behind     []*inbound // with large payloads that were on their way
 	frame      frame
 	letter     letter
+	runs       [maxRuns]run
+	running    int // of those
 }
 
 func (in *intake) readAll(stream Stream) error {
-	r := bufio.NewReaderSize(stream, flushSize)
+	r := newCutter(stream)
 	for {
-		if r.Buffered() == 0 {
-			stream.Touch()
-		}
-		body, err := readFrame(r)
+		body, err := r.next()
 		if err != nil {
 			return err
 		}
-		if err := in.frame.decode(body, in.procs.cfg.Node); err != nil {
-			return err
+		if body != nil {
+			err = in.read(body)
+		} else {
+			in.flush()
+			stream.Touch()
+			err = r.fill()
 		}
-		if in.procs.sealed.Load() {
-			return ErrStopped // there would be no answer
-		}
-		if in.frame.forAnswers() != (in.shard == replyShard) {
-			return fmt.Errorf("message frame: type %d on stream %d: %w", in.frame.kind, in.shard, ErrMalformed)
-		}
-		if err := in.take(&in.frame); err != nil {
+		if err != nil {
 			return err
 		}
 	}
+}
+
+func (in *intake) read(body []byte) error {
+	f := &in.frame
+	if err := f.decode(body, in.procs.cfg.Node); err != nil {
+		return err
+	}
+	if in.procs.sealed.Load() {
+		return ErrStopped // there would be no answer
+	}
+	if f.forAnswers() != (in.shard == replyShard) {
+		return fmt.Errorf("message frame: type %d on stream %d: %w", f.kind, in.shard, ErrMalformed)
+	}
+	return in.take(f)
 }
 
 func (f *frame) forAnswers() bool {
@@ -121,10 +134,14 @@ func (f *frame) forAnswers() bool {
 
 // take handles one frame; an error is one of the stream.
 func (in *intake) take(f *frame) error {
+	if f.kind == frameSend {
+		return in.message(f)
+	}
+	in.flush()
 	switch f.kind {
 	case frameOpen:
 		return in.open(f)
-	case frameSend, frameCall:
+	case frameCall:
 		return in.message(f)
 	case frameReply:
 		return in.reply(f)
@@ -155,9 +172,9 @@ func (in *intake) open(f *frame) error {
 
 // message takes a message or a call, in its turn.
 func (in *intake) message(f *frame) error {
-	a := in.accounts[f.account]
-	if a == nil {
-		return fmt.Errorf("message frame: account %d is not open: %w", f.account, ErrMalformed)
+	a, err := in.account(f.account)
+	if err != nil {
+		return err
 	}
 	size := len(f.data)
 	if f.large {
@@ -169,6 +186,11 @@ func (in *intake) message(f *frame) error {
 	if err := a.admit(size); err != nil {
 		return err
 	}
+	if f.kind == frameSend && !f.large && a.late == nil {
+		in.line(a, f)
+		return nil
+	}
+	in.flush()
 	l := &in.letter
 	l.reset(a, f)
 	if f.kind == frameCall {
@@ -182,6 +204,9 @@ func (in *intake) message(f *frame) error {
 	l.fill(f, size)
 	switch {
 	case f.large:
+		if a.late == nil {
+			in.behind = append(in.behind, a)
+		}
 		return a.postpone(f, l.copy().arrived)
 	case a.late != nil:
 		a.inOrder(f.sender, l.copy().now)
@@ -189,6 +214,18 @@ func (in *intake) message(f *frame) error {
 		l.deliver(nil)
 	}
 	return nil
+}
+
+func (in *intake) account(number uint64) (*inbound, error) {
+	if in.latest != nil && in.latest.number == number {
+		return in.latest, nil
+	}
+	a := in.accounts[number]
+	if a == nil {
+		return nil, fmt.Errorf("message frame: account %d is not open: %w", number, ErrMalformed)
+	}
+	in.latest = a
+	return a, nil
 }
 
 // letter is a message from elsewhere on its last steps.
@@ -286,7 +323,7 @@ func (l *letter) settle() {
 	if !l.held {
 		l.in.guest.letGo(-int(l.entry.size)) // it has never been counted
 	}
-	l.in.consumed(int(l.entry.size))
+	l.in.consumed(1, int(l.entry.size))
 }
 
 func (l *letter) put() error {

@@ -133,7 +133,7 @@ func (p *Processes) refuseAll(left []entry) {
 
 func (p *Processes) refuse(e *entry, err error) {
 	if e.account != nil {
-		e.account.consumed(int(e.size))
+		e.account.consumed(1, int(e.size))
 	}
 	switch e.sort {
 	case aReceipt, aCall:

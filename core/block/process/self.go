@@ -90,13 +90,14 @@ func (s *Self) taken(found bool, e *entry, due responder) {
 		due.answer(nil, nil)
 	}
 	if e.account != nil {
-		e.account.consumed(int(e.size))
+		s.proc.tab.note(e)
 	}
 }
 
 // sleep waits until something has come. The end of the process is something, so that
 // there is one thing to wait for, which takes little of the stack.
 func (s *Self) sleep(ctx context.Context) error {
+	s.proc.tab.settle()
 	life := s.proc.life
 	if ctx != life && ctx.Done() != nil {
 		return s.sleepUntil(ctx)
@@ -152,7 +153,7 @@ func (s *Self) Call(ctx context.Context, to Target, value any) (any, error) {
 
 // alive: who was killed has no voice any more, even if it goes on.
 func (s *Self) alive() error {
-	if context.Cause(s.proc.life) == ErrKilled { //nolint:errorlint // the very value
+	if s.proc.life.Err() != nil && context.Cause(s.proc.life) == ErrKilled { //nolint:errorlint // the very value
 		return fmt.Errorf("%s: %w", s.proc.ref, ErrKilled)
 	}
 	return nil

@@ -43,8 +43,9 @@ func (in *intake) signal(f *frame) error {
 	reason := in.procs.types.read(f.fault, g.node)
 	kind, to, number := f.signal, f.target, f.number
 	act := func() { in.procs.signalled(from, to, kind, number, reason) }
-	for _, a := range in.accounts {
-		if a.late != nil && a.target == to {
+	in.behind = slices.DeleteFunc(in.behind, func(a *inbound) bool { return a.late == nil })
+	for _, a := range in.behind {
+		if a.target == to {
 			a.inOrder(f.sender, act)
 			return nil
 		}

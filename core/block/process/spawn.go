@@ -23,6 +23,7 @@ type Spec struct {
 	Mailbox int    // messages that may wait; 0: DefaultMailbox
 	Policy  Policy // what becomes of others
 	Workers int    // messages handled at the same time by Handle; 0: one, in order
+	InOrder bool   // with Workers too, messages that are no calls are handled one after the other
 
 	// PanicEnds makes a panic of Handle the end of the process, for one that somebody
 	// restarts. Otherwise it is an error to the caller and nothing more.
@@ -39,6 +40,7 @@ type Process struct {
 	ref   name.Ref
 	spec  Spec
 	box   mailbox
+	tab   tab
 
 	life context.Context // ends when the process is to end; parent of what handlers get
 	end  context.CancelCauseFunc
@@ -166,6 +168,7 @@ func (proc *Process) rest(over bool, reason error) {
 		}
 		reason = fmt.Errorf("it ended its goroutine: %w", ErrPanicked)
 	}
+	proc.tab.settle()
 	proc.die(reason)
 	proc.tell()
 	close(proc.done)

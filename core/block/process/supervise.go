@@ -31,6 +31,7 @@ type ward struct {
 	ref      name.Ref
 	restarts int
 	last     error
+	lost     name.Node   // was gone with it
 	retry    *time.Timer // no node could take it
 }
 
@@ -91,7 +92,10 @@ func (k *keeper) onExit(ctx context.Context, self *Self, e Exit, monitored bool)
 	if monitored != (w.Place != nil) {
 		return nil
 	}
-	w.ref, w.last = name.Ref{}, e.Reason
+	w.ref, w.last, w.lost = name.Ref{}, e.Reason, name.Node{}
+	if errors.Is(e.Reason, ErrNoConnection) {
+		w.lost = e.From.Node
+	}
 	if !w.again(e.Reason) {
 		if w.Restart == Temporary {
 			k.forget(w)
@@ -165,7 +169,7 @@ func (k *keeper) launch(ctx context.Context, self *Self, w *ward) error {
 		return err
 	}
 	err := errors.New("no node may run it")
-	for _, node := range w.Place.Nodes() {
+	for _, node := range w.candidates() {
 		once, cancel := context.WithTimeout(ctx, placeTime)
 		ref, failed := self.StartOn(once, node, w.Place.Function, w.Place.Args, StartOptions{Link: self.Ref(), Monitor: true})
 		cancel()
@@ -176,6 +180,22 @@ func (k *keeper) launch(ctx context.Context, self *Self, w *ward) error {
 		err = failed
 	}
 	return err
+}
+
+// candidates are the nodes that may run the child. The one that it was lost with comes
+// last: to ask it first would keep the child waiting.
+func (w *ward) candidates() []name.Node {
+	nodes := slices.Clone(w.Place.Nodes())
+	slices.SortStableFunc(nodes, func(a, b name.Node) int {
+		switch {
+		case a != w.lost && b == w.lost:
+			return -1
+		case a == w.lost && b != w.lost:
+			return 1
+		}
+		return 0
+	})
+	return nodes
 }
 
 func (k *keeper) add(ctx context.Context, self *Self, child Child) (name.Ref, error) {

@@ -133,41 +133,58 @@ func readStreamHeader(r io.Reader) (shard uint8, generation, after uint64, err e
 	return shard, generation, after, err
 }
 
-// source is what frames are read from; *bufio.Reader is one.
-type source interface {
-	io.Reader
-	Peek(n int) ([]byte, error)
-	Discard(n int) (int, error)
+// cutter cuts what is read into frames.
+type cutter struct {
+	from       io.Reader
+	buf        []byte
+	begin, end int // of what has been read and not been cut
+	err        error
 }
 
-// readFrame returns the body of the next frame, good until the next read. The size is
-// checked before anything is read, and the buffer of the source bounds what is held.
-func readFrame(r source) ([]byte, error) {
-	head, err := r.Peek(3)
-	if err != nil {
-		if len(head) > 0 {
-			err = cut(err)
-		}
-		return nil, err
+// flushSize is for the largest frame, and many small ones.
+const flushSize = maxFrame + 1<<10
+
+func newCutter(from io.Reader) *cutter { return &cutter{from: from, buf: make([]byte, flushSize)} }
+
+// next is the body of the next frame, good until more is read; nil if not all of it is
+// there. The size is checked before anything is read, and the buffer bounds what is
+// held.
+func (c *cutter) next() ([]byte, error) {
+	have := c.buf[c.begin:c.end]
+	if len(have) < 3 {
+		return nil, nil
 	}
-	size := int(head[0])<<16 | int(head[1])<<8 | int(head[2])
+	size := int(have[0])<<16 | int(have[1])<<8 | int(have[2])
 	if size == 0 || size > maxFrame {
 		return nil, fmt.Errorf("message frame: %d bytes, want 1 to %d: %w", size, maxFrame, ErrMalformed)
 	}
-	body, err := r.Peek(3 + size)
-	if err != nil {
-		return nil, cut(err)
+	if len(have) < 3+size {
+		return nil, nil
 	}
-	if _, err := r.Discard(3 + size); err != nil {
-		return nil, err
-	}
-	return body[3:], nil
+	c.begin += 3 + size
+	return have[3 : 3+size], nil
 }
 
-// cut is the error of a frame that ends in the middle.
-func cut(err error) error {
-	if err == io.EOF { //nolint:errorlint // readers return it bare
+// fill reads what has come, and waits for it. io.EOF is an end between two frames.
+func (c *cutter) fill() error {
+	c.end = copy(c.buf, c.buf[c.begin:c.end])
+	c.begin = 0
+	const tries = 100 // of a reader that returns nothing
+	for range tries {
+		if c.err != nil {
+			break
+		}
+		var n int
+		n, c.err = c.from.Read(c.buf[c.end:])
+		if c.end += n; n > 0 {
+			return nil
+		}
+	}
+	switch {
+	case c.err == nil:
+		return io.ErrNoProgress
+	case c.err == io.EOF && c.end > 0: //nolint:errorlint // readers return it bare
 		return io.ErrUnexpectedEOF
 	}
-	return err
+	return c.err
 }

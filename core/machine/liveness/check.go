@@ -35,12 +35,16 @@ func (m *Machine) Check() error {
 
 func (m *Machine) checkBounds() error {
 	switch {
-	case len(m.table.records) != len(m.table.index) || len(m.table.records) > max(m.cfg.MaxMembers, 1):
-		return fmt.Errorf("%d records, %d in the index, at most %d", len(m.table.records), len(m.table.index), m.cfg.MaxMembers)
+	case len(m.table.records) > max(m.cfg.MaxMembers, 1):
+		return fmt.Errorf("%d records, at most %d", len(m.table.records), m.cfg.MaxMembers)
+	case m.table.slots() != len(m.table.records):
+		return fmt.Errorf("%d records, %d in the index", len(m.table.records), m.table.slots())
 	case len(m.marks.queue) > m.cfg.MaxWatermarks || len(m.marks.byPeer) > len(m.marks.queue):
 		return fmt.Errorf("%d watermarks, %d by name", len(m.marks.queue), len(m.marks.byPeer))
 	case len(m.inquiries) > maxInquiries || len(m.relays) > maxRelays:
 		return fmt.Errorf("%d inquiries, %d for others", len(m.inquiries), len(m.relays))
+	case slices.ContainsFunc(m.links, func(l link) bool { return len(l.news) > fewNews+1 || l.wanted > maxWanted }):
+		return fmt.Errorf("a link for which too much waits")
 	case m.pending() && m.sweepAt == overlay.Never:
 		return fmt.Errorf("something waits for ever")
 	case min(m.tickAt, m.sweepAt) < m.armed:
@@ -52,7 +56,7 @@ func (m *Machine) checkBounds() error {
 func (m *Machine) checkRecord(i int, r *record) error {
 	suspected := slices.Contains(m.suspects, r.peer)
 	switch {
-	case m.table.index[r.peer] != int32(i):
+	case m.table.find(r.peer) != r:
 		return fmt.Errorf("lost its place")
 	case r.peer == overlay.Nobody:
 		return fmt.Errorf("nobody is a member")
@@ -72,4 +76,14 @@ func (m *Machine) checkRecord(i int, r *record) error {
 		return fmt.Errorf("moved in the future")
 	}
 	return nil
+}
+
+// slots counts the records that the index knows.
+func (t *table) slots() (n int) {
+	for _, at := range t.index.slots {
+		if at > 0 {
+			n++
+		}
+	}
+	return n
 }

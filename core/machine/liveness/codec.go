@@ -40,7 +40,7 @@ func Append(b []byte, m *Message, names Names) []byte {
 		b = binary.BigEndian.AppendUint32(b, m.Nonce)
 	case Counters:
 		b = appendCounts(b, m.Counts, names)
-	case Compare:
+	case Compare, Differ:
 		b = binary.AppendUvarint(b, uint64(len(m.Sums)))
 		for _, s := range m.Sums {
 			b = binary.BigEndian.AppendUint64(b, s)
@@ -92,7 +92,11 @@ func appendEntries(b []byte, entries []Entry, names Names) []byte {
 	b = binary.AppendUvarint(b, uint64(len(entries)))
 	for i := range entries {
 		e := &entries[i]
-		b = binary.BigEndian.AppendUint64(b, names.ID(e.Peer))
+		id := e.ID
+		if e.Peer != overlay.Nobody {
+			id = names.ID(e.Peer)
+		}
+		b = binary.BigEndian.AppendUint64(b, id)
 		b = binary.AppendUvarint(b, e.Inc)
 		b = binary.AppendUvarint(b, uint64(e.Ref))
 		b = binary.AppendUvarint(b, uint64(e.Count))
@@ -123,7 +127,7 @@ func (m Message) Size() int {
 		for _, c := range m.Counts {
 			n += 8 + width(uint64(c.Count)) + 3
 		}
-	case Compare:
+	case Compare, Differ:
 		n += 1 + 8*len(m.Sums)
 	case Obituary:
 		n += 8 + width(uint64(len(m.Sig))) + len(m.Sig) + entriesSize(m.Entries)
@@ -169,7 +173,7 @@ func Decode(data []byte, names Names) (Message, error) {
 		m.Peer, m.Nonce = r.peer(), uint32(r.fixed(4))
 	case Counters:
 		m.Counts = r.counts()
-	case Compare:
+	case Compare, Differ:
 		m.Sums = r.sums()
 	case Obituary:
 		m.Peer, m.Sig, m.Entries = r.peer(), r.bytes(maxSig), r.entries()

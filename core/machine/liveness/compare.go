@@ -6,36 +6,68 @@ import (
 	"github.com/barrelp2p/barrel/core/machine/overlay"
 )
 
-// compare tells a random neighbour the sums now and then, for what was missed.
+// compare tells neighbours the sums, for what was missed: those whose links are new once
+// more, and a random one now and then.
 func (m *Machine) compare() {
+	for i := range m.links {
+		if l := &m.links[i]; m.more || l.again <= m.now {
+			m.compareWith(l)
+		}
+	}
+	m.more = false
 	if m.compareAt > m.now || len(m.links) == 0 {
 		return
 	}
-	m.compareAt = m.now + m.between(m.cfg.Compare*3/4, m.cfg.Compare*5/4)
-	p := m.links[m.rng.IntN(len(m.links))].peer
-	m.say(p, Message{Kind: Compare, Sums: slices.Clone(m.table.sums[:])})
+	m.compareWith(&m.links[m.rng.IntN(len(m.links))])
+	m.rounds = min(m.rounds+1, rarely)
+	m.compareAt = m.now + m.nextRound()
 }
 
-// compared answers with the part of the table that differs.
+// rarely is so many rounds that there are no rarer ones.
+const rarely = youngRounds + 8
+
+// nextRound is every tick at first, then twice as long each time.
+func (m *Machine) nextRound() overlay.Time {
+	most := m.between(m.cfg.Compare*3/4, m.cfg.Compare*5/4)
+	return min(m.cfg.Tick<<max(m.rounds-youngRounds, 0), most)
+}
+
+func (m *Machine) compareWith(l *link) {
+	l.again = overlay.Never
+	m.say(l.peer, Message{Kind: Compare, Sums: slices.Clone(m.table.sums[:])})
+}
+
+// compared answers with the part of the table that differs, and to the one who began
+// with the sums: either end may be the one that lacks something.
 func (m *Machine) compared(from overlay.Peer, msg *Message) {
 	l := m.link(from)
 	if l == nil || len(msg.Sums) != buckets {
 		m.stats.Strange++
 		return
 	}
-	if m.now-l.tabled < tablePause || slices.Equal(msg.Sums, m.table.sums[:]) {
+	if slices.Equal(msg.Sums, m.table.sums[:]) {
 		return
 	}
-	l.tabled = m.now
+	if msg.Kind == Compare {
+		m.say(from, Message{Kind: Differ, Sums: slices.Clone(m.table.sums[:])})
+	}
+	if m.now < l.table {
+		return
+	}
 	var entries []Entry
 	for i := range m.table.records {
-		if r := &m.table.records[i]; msg.Sums[m.table.bucket(r.peer)] != m.table.sums[m.table.bucket(r.peer)] {
-			e := r.entry(m.now)
-			e.Proof = nil
-			entries = append(entries, e)
+		r := &m.table.records[i]
+		if b := m.table.bucket(r.peer); msg.Sums[b] != m.table.sums[b] && m.provable(r) {
+			entries = append(entries, r.bare(m.now))
 		}
 	}
+	l.table = m.now + min(tableEach*overlay.Time(len(entries)), tablePause)
 	m.sayAll(from, Table, entries)
+}
+
+// provable reports whether this node could answer who wants to know more of a member.
+func (m *Machine) provable(r *record) bool {
+	return r.proof != nil || !r.up() || m.isSelf(r.peer)
 }
 
 func (m *Machine) sayAll(to overlay.Peer, k Kind, entries []Entry) {
@@ -47,7 +79,8 @@ func (m *Machine) sayAll(to overlay.Peer, k Kind, entries []Entry) {
 // tabled looks at a neighbour's table: whom does it know that this node does not, and
 // whom does it take for down that is alive.
 func (m *Machine) tabled(from overlay.Peer, msg *Message) {
-	if m.link(from) == nil {
+	l := m.link(from)
+	if l == nil {
 		m.stats.Strange++
 		return
 	}
@@ -57,7 +90,9 @@ func (m *Machine) tabled(from overlay.Peer, msg *Message) {
 		r := m.table.find(e.Peer)
 		switch {
 		case m.lacks(r, e):
-			want = append(want, Entry{Peer: e.Peer, State: e.State, Inc: e.Inc, Ref: e.Ref})
+			if m.mayAsk(l, e) {
+				want = append(want, Entry{Peer: e.Peer, ID: e.ID, State: e.State, Inc: e.Inc, Ref: e.Ref})
+			}
 		case r == nil && m.comesBack(e):
 			doubt = append(doubt, Entry{Peer: e.Peer, State: Down, Inc: e.Inc, Ref: e.Ref})
 		case r == nil || r.stamp(e.Inc, e.Ref) != 0 || !r.up():
@@ -83,7 +118,7 @@ func (m *Machine) lacks(r *record, e *Entry) bool {
 	case e.Inc > m.cfg.MaxInc || e.State == Down || e.State == Unknown:
 		return false
 	case r == nil:
-		return e.State != Left && e.Age <= m.patience() && !m.marks.past(e.Peer, e.Inc, e.Ref)
+		return e.State != Left && len(m.table.records) < m.cfg.MaxMembers && e.Age <= m.patience() && !m.marks.past(e.Peer, e.Inc, e.Ref)
 	case e.State == Left && r.state != Left:
 		return r.stamp(e.Inc, e.Ref) >= 0
 	case r.stamp(e.Inc, e.Ref) == 0:
@@ -112,7 +147,7 @@ func (m *Machine) wanted(from overlay.Peer, msg *Message) {
 	var entries []Entry
 	for i := range msg.Entries[:min(len(msg.Entries), maxEntries)] {
 		r := m.table.find(msg.Entries[i].Peer)
-		if r == nil || r.state == Down {
+		if r == nil || r.state == Down || !m.provable(r) {
 			continue
 		}
 		e := r.entry(m.now)

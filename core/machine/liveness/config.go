@@ -29,7 +29,7 @@ type Config struct {
 
 	Spread     time.Duration // refutations that many give at once are spread over that
 	Pulse      time.Duration // between two broadcasts that mend the tree, in the whole cluster
-	Compare    time.Duration // between two comparisons with a neighbour
+	Compare    time.Duration // between two comparisons with a neighbour, when the last ones brought nothing
 	Quarantine time.Duration // for how long a member that is down or left is kept
 	Watermark  time.Duration // for how long its last life is remembered after that
 
@@ -71,7 +71,14 @@ const (
 	maxLate      = 1024                   // overdue steps asked for per tick
 	lateMany     = 8                      // one in so many steps overdue are many
 	pulses       = 4                      // in the whole cluster per tick, when many are
-	tablePause   = 2 * time.Second        // between two tables to one neighbour
+	youngRounds  = 10                     // comparisons, one per tick, before they become rarer
+	moreRounds   = 3                      // of those again, after one that brought something
+	tableEach    = 2 * time.Millisecond   // for each entry, between two tables to one neighbour
+	tablePause   = 2 * time.Second        // the same for large tables
+	maxWanted    = 512                    // records asked of one neighbour per tick
+	newsWait     = 200 * time.Millisecond // before news are passed on; a broadcast is faster
+	fewNews      = 8                      // more are not told one by one
+	settling     = 5 * time.Second        // after that, broadcasts follow a new link
 	doubtPause   = 5 * time.Second        // between two doubts about one member
 	refutePause  = time.Second            // between two refutations
 	counterSlack = 16                     // steps a counter may be ahead of its time

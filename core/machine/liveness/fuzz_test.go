@@ -31,7 +31,7 @@ func sampleFrames() [][]byte {
 		{Kind: Doubt, Entries: []Entry{{Peer: 1, State: Down, Inc: 5}}},
 		{Kind: Ping, Nonce: 1}, {Kind: Pong, Nonce: 2}, {Kind: Ask, Peer: 2, Nonce: 3}, {Kind: Answer, Peer: 2},
 		{Kind: Counters, Counts: []Count{{Peer: 2, Count: 4, Tag: 1, Age: 2}, {Peer: 3, Count: 400, Tag: 7}}},
-		{Kind: Compare, Sums: make([]uint64, buckets)},
+		{Kind: Compare, Sums: make([]uint64, buckets)}, {Kind: Differ, Sums: make([]uint64, buckets)},
 		{Kind: Table, Entries: []Entry{bare, {Peer: 9, State: Alive, Inc: 2}}},
 		{Kind: Want, Entries: []Entry{bare}}, {Kind: Stale, Entries: []Entry{bare}},
 		{Kind: Records, Entries: []Entry{alive, {Peer: 2, State: Left, Inc: 1, Proof: proof}}},

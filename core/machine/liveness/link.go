@@ -10,8 +10,12 @@ import (
 type link struct {
 	peer   overlay.Peer
 	inc    uint64
-	tabled overlay.Time // when the table was sent last
-	noted  overlay.Time // when the peer was told that it counts as down
+	since  overlay.Time
+	noted  overlay.Time   // when the peer was told that it counts as down
+	again  overlay.Time   // when to compare once more
+	table  overlay.Time   // before that, the table is not sent again
+	wanted int            // records asked for in this tick
+	news   []overlay.Peer // whom to tell of, one more than fewNews at most
 }
 
 func (m *Machine) link(p overlay.Peer) *link {
@@ -32,7 +36,7 @@ func (m *Machine) linkUp(p overlay.Peer, inc uint64) {
 	if l := m.link(p); l != nil {
 		l.inc = inc
 	} else {
-		m.links = append(m.links, link{peer: p, inc: inc, tabled: longAgo, noted: longAgo})
+		m.links = append(m.links, link{peer: p, inc: inc, since: m.now, noted: longAgo, again: overlay.Never, table: longAgo})
 	}
 	if m.left {
 		return
@@ -41,9 +45,16 @@ func (m *Machine) linkUp(p overlay.Peer, inc uint64) {
 		m.announce(m.between(sweepPeriod, 2*sweepPeriod))
 	}
 	m.closeInquiry(p)
-	m.met(p, inc)
-	m.sayStep(p)
-	m.say(p, Message{Kind: Compare, Sums: slices.Clone(m.table.sums[:])})
+	m.meet(m.link(p))
+}
+
+// meet begins to talk over a link. What either end learns while the link is being made
+// may pass the other by, so they compare twice.
+func (m *Machine) meet(l *link) {
+	m.met(l.peer, l.inc)
+	m.sayStep(l.peer)
+	m.compareWith(l)
+	l.again = m.now + m.cfg.Tick
 }
 
 // met: proof of that life of a member, seen with this node's own eyes.

@@ -43,6 +43,10 @@ type Machine struct {
 	steps     []step // of counters, not passed on yet
 	scan      int
 	compareAt overlay.Time
+	rounds    int             // comparisons since the last that brought something, about
+	newsAt    overlay.Time    // when news are passed on
+	wants     map[asking]bool // in this tick
+	more      bool            // and more is to be asked for
 	tickAt    overlay.Time
 	sweepAt   overlay.Time
 	armed     overlay.Time
@@ -54,11 +58,11 @@ type Machine struct {
 // behind: members are believed for as long as the counters say. rng is the only source of
 // chance; the machine keeps it.
 func New(cfg Config, self overlay.Peer, inc uint64, now overlay.Time, rng *rand.Rand, known []Entry) *Machine {
-	m := &Machine{cfg: cfg, rng: rng, now: now, armed: overlay.Never, sweepAt: overlay.Never}
+	m := &Machine{cfg: cfg, rng: rng, now: now, armed: overlay.Never, sweepAt: overlay.Never, newsAt: overlay.Never, wants: map[asking]bool{}}
 	if m.cfg.ID == nil {
 		m.cfg.ID = func(p overlay.Peer) uint64 { return uint64(p) }
 	}
-	m.table = newTable(m.cfg.ID)
+	m.table = newTable(m.cfg.ID, 1+min(len(known), cfg.MaxMembers))
 	m.refute.at = overlay.Never
 	m.table.add(record{peer: self, inc: inc, state: Alive, told: Alive, since: now, moved: now, doubted: longAgo, fell: longAgo})
 	for _, e := range known {
@@ -68,7 +72,7 @@ func New(cfg Config, self overlay.Peer, inc uint64, now overlay.Time, rng *rand.
 	}
 	m.tickAt = now + overlay.Time(rng.Int64N(int64(cfg.Tick)))
 	m.stepAt = now + overlay.Time(rng.Int64N(int64(cfg.CounterMin)))
-	m.compareAt = now + m.between(cfg.Compare/2, cfg.Compare)
+	m.compareAt = now
 	return m
 }
 
@@ -110,7 +114,7 @@ func (m *Machine) message(from overlay.Peer, msg *Message) {
 	}
 	switch msg.Kind {
 	case Announce, Records:
-		m.records(msg)
+		m.records(from, msg)
 	case Obituary:
 		m.obituary(msg)
 	case Doubt:
@@ -125,7 +129,7 @@ func (m *Machine) message(from overlay.Peer, msg *Message) {
 		m.answered(msg)
 	case Counters:
 		m.counters(from, msg)
-	case Compare:
+	case Compare, Differ:
 		m.compared(from, msg)
 	case Table:
 		m.tabled(from, msg)
@@ -175,13 +179,14 @@ func (m *Machine) due() {
 
 // pending reports whether something waits for its time besides the tick.
 func (m *Machine) pending() bool {
-	return len(m.inquiries)+len(m.relays)+len(m.suspects) > 0 || m.refute.at != overlay.Never
+	return len(m.inquiries)+len(m.relays)+len(m.suspects) > 0 || min(m.refute.at, m.newsAt) != overlay.Never
 }
 
 func (m *Machine) sweep() {
 	m.sweepInquiries()
 	m.sweepSuspects()
 	m.sweepRefutation()
+	m.sweepNews()
 }
 
 func (m *Machine) tick() {
@@ -197,6 +202,7 @@ func (m *Machine) tick() {
 	late := m.scanTable()
 	m.sweepGuard()
 	m.remind()
+	m.askAnew()
 	m.compare()
 	m.pulse(late)
 }

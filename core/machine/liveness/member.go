@@ -8,7 +8,7 @@ import (
 )
 
 // records takes what nodes said of themselves, as others pass it on.
-func (m *Machine) records(msg *Message) {
+func (m *Machine) records(from overlay.Peer, msg *Message) {
 	for i := range msg.Entries[:min(len(msg.Entries), maxEntries)] {
 		e := &msg.Entries[i]
 		switch {
@@ -20,10 +20,8 @@ func (m *Machine) records(msg *Message) {
 			m.stats.Future++
 		case m.isSelf(e.Peer):
 			m.ownPast(e)
-		case e.State == Alive:
-			m.alive(e)
-		case e.State == Left:
-			m.leftBy(e)
+		case e.State == Alive && m.alive(e), e.State == Left && m.leftBy(e):
+			m.learned(e.Peer, from)
 		}
 	}
 }
@@ -42,19 +40,19 @@ func (m *Machine) ownPast(e *Entry) {
 	}
 }
 
-// alive: the node itself says so.
-func (m *Machine) alive(e *Entry) {
+// alive: the node itself says so. It reports whether that is news.
+func (m *Machine) alive(e *Entry) bool {
 	r := m.table.find(e.Peer)
 	if r == nil {
-		m.admit(e)
-		return
+		return m.admit(e)
 	}
 	order := r.stamp(e.Inc, e.Ref)
 	if order == 0 && r.proof == nil {
 		r.proof = e.Proof
+		return true
 	}
 	if order <= 0 {
-		return
+		return false
 	}
 	m.supersede(r, e.Inc)
 	m.table.change(r, func() { r.inc, r.ref, r.state = e.Inc, e.Ref, Alive })
@@ -62,6 +60,7 @@ func (m *Machine) alive(e *Entry) {
 	m.rebase(r, e)
 	m.clear(r)
 	m.tell(r, 0)
+	return true
 }
 
 // supersede ends an earlier life, for those who were told of it.
@@ -81,36 +80,39 @@ func (m *Machine) rebase(r *record, e *Entry) {
 	r.first, r.base, r.moved = r.count, m.now-e.Age, m.now-e.Age
 }
 
-// admit takes in a member that was not known, unless it is of the past.
-func (m *Machine) admit(e *Entry) {
+// admit takes in a member that was not known, unless it is of the past; it reports
+// whether it did.
+func (m *Machine) admit(e *Entry) bool {
 	switch {
 	case m.marks.past(e.Peer, e.Inc, e.Ref):
 		m.stats.Stale++
-		return
+		return false
 	case len(m.table.records) >= m.cfg.MaxMembers:
 		m.stats.Full++
-		return
+		return false
 	case e.Age > m.patience():
 		m.stats.Stale++ // it would expire at once
-		return
+		return false
 	}
 	r := m.table.add(record{peer: e.Peer, inc: e.Inc, ref: e.Ref, state: Alive, since: m.now, proof: e.Proof, doubted: longAgo, fell: longAgo})
 	m.marks.forget(e.Peer)
 	m.rebase(r, e)
 	m.tell(r, 0)
+	return true
 }
 
-// leftBy: the node itself said good-bye.
-func (m *Machine) leftBy(e *Entry) {
+// leftBy: the node itself said good-bye. It reports whether that is news.
+func (m *Machine) leftBy(e *Entry) bool {
 	r := m.table.find(e.Peer)
 	if r == nil || r.state == Left || r.stamp(e.Inc, e.Ref) < 0 {
-		return
+		return false
 	}
 	m.supersede(r, e.Inc)
 	m.table.change(r, func() { r.inc, r.ref, r.state = e.Inc, e.Ref, Left })
 	r.proof, r.since, r.held = e.Proof, m.now, false
 	m.clear(r)
 	m.tell(r, overlay.Leaving)
+	return true
 }
 
 // down: a suspicion ran out, or a counter stood still.

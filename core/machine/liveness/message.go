@@ -37,6 +37,7 @@ type Entry struct {
 	Inc      uint64
 	Count    uint32
 	Age      overlay.Time // since the counter moved, full milliseconds
+	ID       uint64       // on the wire, of one whom the host does not know: Peer is Nobody
 	Proof    *Proof       // Alive and Records only
 }
 
@@ -66,11 +67,12 @@ const (
 	Want                     // Entries: send their proofs
 	Records                  // Entries with proofs
 	Stale                    // Entries: have you seen a later step of these
+	Differ                   // Sums, which are not those of the Compare that it answers
 )
 
 // String is the word used in the package comment.
 func (k Kind) String() string {
-	words := [...]string{"", "ANNOUNCE", "OBITUARY", "DOUBT", "PING", "PONG", "ASK", "ANSWER", "COUNTERS", "COMPARE", "TABLE", "WANT", "RECORDS", "STALE"}
+	words := [...]string{"", "ANNOUNCE", "OBITUARY", "DOUBT", "PING", "PONG", "ASK", "ANSWER", "COUNTERS", "COMPARE", "TABLE", "WANT", "RECORDS", "STALE", "DIFFER"}
 	if int(k) < len(words) {
 		return words[k]
 	}

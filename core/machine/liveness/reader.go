@@ -126,6 +126,8 @@ func (r *reader) entry(e *Entry) {
 	case e.Proof != nil:
 		r.names.Prove(id, e)
 	default:
-		e.Peer = r.names.Peer(id)
+		if e.Peer = r.names.Peer(id); e.Peer == overlay.Nobody {
+			e.ID = id
+		}
 	}
 }

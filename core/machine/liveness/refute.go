@@ -2,7 +2,6 @@ package liveness
 
 import (
 	"math"
-	"slices"
 
 	"github.com/barrelp2p/barrel/core/machine/overlay"
 )
@@ -139,6 +138,7 @@ func (m *Machine) dismiss() {
 		m.out.Events = append(m.out.Events, overlay.Event{Kind: overlay.Healed})
 	}
 	m.guard = guard{}
+	m.dropNews()
 }
 
 // drop forgets a member for good, with its stamp.
@@ -163,9 +163,7 @@ func (m *Machine) back() {
 	m.left = false
 	m.raise()
 	m.announce(sweepPeriod)
-	for _, l := range m.links {
-		m.met(l.peer, l.inc)
-		m.sayStep(l.peer)
-		m.say(l.peer, Message{Kind: Compare, Sums: slices.Clone(m.table.sums[:])})
+	for i := range m.links {
+		m.meet(&m.links[i])
 	}
 }

@@ -108,7 +108,7 @@ func (s *stage) print() {
 	}
 	for _, send := range s.out.Sends {
 		switch send.Msg.Kind {
-		case Counters, Compare, Stale:
+		case Counters, Compare, Differ, Stale:
 			continue
 		}
 		to := fmt.Sprint("to ", send.To)

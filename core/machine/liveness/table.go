@@ -41,6 +41,13 @@ func (r *record) entry(now overlay.Time) Entry {
 	return Entry{Peer: r.peer, State: r.state, Ref: r.ref, Inc: r.inc, Count: r.count, Age: age - age%millisecond, Proof: r.proof}
 }
 
+// bare is the entry without its proof.
+func (r *record) bare(now overlay.Time) Entry {
+	e := r.entry(now)
+	e.Proof = nil
+	return e
+}
+
 const (
 	millisecond = overlay.Time(1_000_000)
 	longAgo     = -1 << 60 // before everything; a difference to it does not overflow
@@ -49,23 +56,26 @@ const (
 // table is all members, this node first, with sums over the living for comparisons.
 type table struct {
 	records []record
-	index   map[overlay.Peer]int32
+	index   index
 	id      func(overlay.Peer) uint64
 	sums    [buckets]uint64
 	living  int // alive or suspect
 	down    int
 }
 
-func newTable(id func(overlay.Peer) uint64) table {
-	return table{index: map[overlay.Peer]int32{}, id: id}
+// newTable makes a table with room for so many records, and for more when they come.
+func newTable(id func(overlay.Peer) uint64, count int) table {
+	t := table{id: id, records: make([]record, 0, count)}
+	t.reserve(count)
+	return t
 }
 
 func (t *table) find(p overlay.Peer) *record {
-	i, ok := t.index[p]
-	if !ok {
+	at := t.index.slots[t.slot(p)]
+	if at == 0 {
 		return nil
 	}
-	return &t.records[i]
+	return &t.records[at-1]
 }
 
 func (t *table) bucket(p overlay.Peer) int { return int(fold(t.id(p), 0) % buckets) }
@@ -92,8 +102,10 @@ func (t *table) weigh(r *record, sign uint64) {
 const minus = ^uint64(0)
 
 func (t *table) add(r record) *record {
-	t.index[r.peer] = int32(len(t.records))
+	t.reserve(len(t.records) + 1)
+	slot := t.slot(r.peer)
 	t.records = append(t.records, r)
+	t.index.slots[slot] = int32(len(t.records))
 	t.weigh(&r, 1)
 	return &t.records[len(t.records)-1]
 }
@@ -107,12 +119,15 @@ func (t *table) change(r *record, change func()) {
 
 // remove takes a record off; the last one takes its place.
 func (t *table) remove(p overlay.Peer) {
-	i := t.index[p]
+	slot := t.slot(p)
+	i := int(t.index.slots[slot] - 1)
 	t.weigh(&t.records[i], minus)
+	t.vacate(slot)
 	last := len(t.records) - 1
-	t.records[i] = t.records[last]
-	t.index[t.records[i].peer] = i
-	delete(t.index, p)
+	if i != last {
+		t.index.slots[t.slot(t.records[last].peer)] = int32(i + 1)
+		t.records[i] = t.records[last]
+	}
 	t.records[last] = record{}
 	t.records = t.records[:last]
 }

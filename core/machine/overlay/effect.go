@@ -106,11 +106,23 @@ type Effects[M any] struct {
 	Discover bool // ask discovery for contacts; answered with OpContacts
 }
 
-// Reset empties the effects and keeps the room.
+// Reset empties the effects. It keeps the room of a usual step, and nothing of what was
+// in it.
 func (e *Effects[M]) Reset() {
-	e.Persists, e.Timers, e.Dials = e.Persists[:0], e.Timers[:0], e.Dials[:0]
-	e.Sends, e.Closes, e.Events = e.Sends[:0], e.Closes[:0], e.Events[:0]
+	e.Persists, e.Timers, e.Dials = emptied(e.Persists), emptied(e.Timers), emptied(e.Dials)
+	e.Sends, e.Closes, e.Events = emptied(e.Sends), emptied(e.Closes), emptied(e.Events)
 	e.Discover = false
+}
+
+// usual is how much one step asks for at most, but for a burst.
+const usual = 64
+
+func emptied[T any](all []T) []T {
+	if cap(all) > usual {
+		return nil
+	}
+	clear(all)
+	return all[:0]
 }
 
 // Move appends what one machine asked for to what its node asks for, wrapping the

@@ -90,6 +90,24 @@ func (b *bench) snapshot() *Snapshot {
 	return snap
 }
 
+// serve lets the owner answer the replica, which has applied batches up to seq.
+func (b *bench) serve(inc, seq uint64) {
+	b.t.Helper()
+	stream, done := b.owner.Serve("o@h", inc, seq).Append(nil, 1<<30)
+	r := Reader{MaxItems: 1e6, MaxBytes: 1 << 30}
+	err := r.Add(stream, func(rec Record) {
+		if rec.Batch != nil {
+			b.store.Receive(b.now, rec.Batch)
+		} else {
+			b.store.Merge(b.now, rec.Snapshot)
+		}
+		b.check()
+	})
+	if err != nil || !done || !r.Whole() {
+		b.t.Fatalf("served %d bytes: %v", len(stream), err)
+	}
+}
+
 func (b *bench) merge(snap *Snapshot) {
 	b.t.Helper()
 	b.store.Merge(b.now, snap)

@@ -13,7 +13,9 @@
 // order, keeps those that came early for a while (Gaps tells the host what to fetch),
 // and keeps the last few for others that miss them. What it cannot get as batches
 // it takes as a snapshot: all live entries of one owner. A key that a newer snapshot does
-// not have has been removed; a higher incarnation replaces everything.
+// not have has been removed; a higher incarnation replaces everything. Why it was removed
+// say the batches that come before a snapshot, those with removals that are still kept, at
+// most 64; of what they do not tell the reason is UnknownReason.
 //
 // # Who is believed
 //

@@ -53,11 +53,20 @@ func (s *Store) change(l *log, c Change) {
 	s.changes = append(s.changes, c)
 }
 
+// UnknownReason is that of a removal of which only the outcome came: the batch that told
+// more is not kept any more by whoever was asked.
+const UnknownReason = "unknown"
+
 // tellDifference tells what became of the visible entries when all were replaced.
-func (s *Store) tellDifference(l *log, old *set) {
+// reasons are those that are known of removals.
+func (s *Store) tellDifference(l *log, old *set, reasons map[string]string) {
 	for _, item := range old.all() {
 		if _, still := l.live.get(item.Key); !still {
-			s.change(l, Change{Kind: Removed, Key: item.Key, Val: item.Val})
+			reason, known := reasons[item.Key]
+			if !known {
+				reason = UnknownReason
+			}
+			s.change(l, Change{Kind: Removed, Key: item.Key, Val: item.Val, Reason: reason})
 		}
 	}
 	for _, item := range l.live.all() {

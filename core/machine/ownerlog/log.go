@@ -83,6 +83,35 @@ func (l *log) hold(b *Batch) {
 	l.heldBytes += b.size()
 }
 
+// removals are the batches kept here that removed something; no more of them than
+// whoever is behind can hold.
+func (l *log) removals() (list []*Batch) {
+	for _, b := range l.kept {
+		if slices.ContainsFunc(b.Ops, func(op Op) bool { return op.Remove }) {
+			list = append(list, b)
+		}
+	}
+	return list[max(0, len(list)-heldMost):]
+}
+
+// reasons are those of removals up to a batch, as held batches tell them.
+func (l *log) reasons(seq uint64) map[string]string {
+	told := map[string]string{}
+	for _, b := range l.held {
+		if b.Head.Seq > seq {
+			break
+		}
+		for i := range b.Ops {
+			if op := &b.Ops[i]; op.Remove {
+				told[op.Key] = op.Val
+			} else {
+				delete(told, op.Key)
+			}
+		}
+	}
+	return told
+}
+
 // settle forgets held batches that are of no use any more.
 func (l *log) settle() {
 	n := 0

@@ -51,7 +51,7 @@ func TestSnapshotReplacesWhatIsOlder(t *testing.T) {
 	b.receive(last) // early
 	b.merge(b.snapshot())
 	b.expect("stays", "1", "changes", "2", "new", "2")
-	b.expectChanges("removed gone=1", "updated changes=2", "added new=2")
+	b.expectChanges("removed gone=1 unknown", "updated changes=2", "added new=2")
 	b.merge(old)
 	b.receive(lost)
 	b.expect("stays", "1", "changes", "2", "new", "2")
@@ -286,6 +286,55 @@ func TestDigestForgetsHistory(t *testing.T) {
 		if grown.digest() != fresh.digest() || grown.count != left || !reflect.DeepEqual(fresh.all(), grown.all()) {
 			t.Errorf("with %d entries the digests differ", left)
 		}
+	}
+}
+
+// Who is so far behind that only a snapshot helps hears why entries went, as long as the
+// batches that tell are kept; whoever begins needs no reasons and gets none.
+func TestReasonsComeWithASnapshot(t *testing.T) {
+	b := newBench(t, nil)
+	b.receive(b.write("crashed", "1", "early", "1", "left", "1", "stays", "1"))
+	b.changes()
+	remove := func(key, reason string) {
+		if err := b.owner.Stage(Op{Key: key, Val: reason, Remove: true}); err != nil {
+			t.Fatal(err)
+		}
+		b.owner.Seal()
+	}
+	remove("early", "exited: long ago")
+	for range keptMost {
+		b.write("stays", "2")
+	}
+	remove("crashed", "exited: boom")
+	remove("left", "")
+	b.serve(5, 1)
+	b.expect("stays", "2")
+	b.expectChanges("removed crashed=1 exited: boom", "removed early=1 unknown", "removed left=1", "updated stays=2")
+	if len(b.store.Due(b.now+minute)) > 0 || b.store.Stats().Snapshots != 1 {
+		t.Errorf("stats %+v", b.store.Stats())
+	}
+	if v := b.owner.Serve("o@h", 0, 0); len(v.batches) > 0 {
+		t.Errorf("%d batches for one who begins", len(v.batches))
+	}
+}
+
+// What is kept of removals is no more than whoever is behind can hold.
+func TestReasonsAreBounded(t *testing.T) {
+	b := newBench(t, nil)
+	many := []string{"long", strings.Repeat("x", MaxVal)}
+	for i := range keptMost {
+		many = append(many, fmt.Sprintf("k%03d", i), "1")
+	}
+	b.receive(b.write(many...))
+	b.write("long", "")
+	for i := range keptMost {
+		b.write(fmt.Sprintf("k%03d", i), "")
+	}
+	b.changes()
+	b.serve(5, 1)
+	unknown := slices.DeleteFunc(b.changes(), func(c string) bool { return !strings.HasSuffix(c, " unknown") })
+	if told := keptMost + 1 - len(unknown); told < 1 || told > heldMost {
+		t.Errorf("%d reasons were told, of %d entries", told, keptMost+1)
 	}
 }
 

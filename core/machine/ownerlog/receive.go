@@ -191,7 +191,7 @@ func (s *Store) replace(now overlay.Time, l *log, h *Head, live set) {
 		if !shown {
 			old = set{}
 		}
-		s.tellDifference(l, &old)
+		s.tellDifference(l, &old, l.reasons(h.Seq))
 	}
 	l.settle()
 	s.drain(now, l)

@@ -30,13 +30,12 @@ func (s *Store) Position(owner string) (inc, seq uint64) {
 }
 
 // Serving is what one asks for who is behind in a log: the batches after his, if they
-// are here, or else all of it. It is a picture of now, and does not change.
+// are here, or else all of it, after those batches that tell of removals, for their
+// reasons. It is a picture of now, and does not change.
 type Serving struct {
 	batches []*Batch
-	head    *Head
+	head    *Head // nil: none, or sent
 	items   []Item
-	next    int
-	begun   bool
 }
 
 // Serve answers one who has applied the batches of an owner up to seq of the incarnation
@@ -46,33 +45,35 @@ func (s *Store) Serve(owner string, inc, seq uint64) *Serving {
 	if l == nil || l.head.Seq == 0 || l.freed || l.forked || l.head.Inc < inc || l.head.Inc == inc && l.head.Seq <= seq {
 		return nil
 	}
-	if l.head.Inc == inc && seq > 0 && len(l.kept) > 0 && l.kept[0].Head.Seq <= seq+1 && seq < l.head.Seq {
+	known := l.head.Inc == inc && seq > 0
+	if known && len(l.kept) > 0 && l.kept[0].Head.Seq <= seq+1 {
 		from := int(seq + 1 - l.kept[0].Head.Seq)
 		return &Serving{batches: slices.Clone(l.kept[from:])}
 	}
 	head := l.head
-	return &Serving{head: &head, items: l.live.all()}
+	v := &Serving{head: &head, items: l.live.all()}
+	if known {
+		v.batches = l.removals()
+	}
+	return v
 }
 
 // Append appends what comes next, until b has at least most bytes; done: that was all.
 func (v *Serving) Append(b []byte, most int) (_ []byte, done bool) {
-	if v.head != nil && !v.begun {
-		b = AppendHead(b, v.head, len(v.items))
-	}
-	v.begun = true
-	for len(b) < most {
+	for len(b) < most && !v.done() {
 		switch {
-		case v.head == nil && v.next < len(v.batches):
-			b = AppendBatch(b, v.batches[v.next])
-		case v.head != nil && v.next < len(v.items):
-			b = AppendItem(b, &v.items[v.next])
+		case len(v.batches) > 0:
+			b, v.batches = AppendBatch(b, v.batches[0]), v.batches[1:]
+		case v.head != nil:
+			b, v.head = AppendHead(b, v.head, len(v.items)), nil
 		default:
-			return b, true
+			b, v.items = AppendItem(b, &v.items[0]), v.items[1:]
 		}
-		v.next++
 	}
-	return b, v.next >= max(len(v.batches), len(v.items))
+	return b, v.done()
 }
+
+func (v *Serving) done() bool { return len(v.batches) == 0 && v.head == nil && len(v.items) == 0 }
 
 // Oversize lists the owners that stand still because they went beyond their bounds.
 func (s *Store) Oversize() (owners []string) {

@@ -1,6 +1,7 @@
 package plumtree
 
 import (
+	"slices"
 	"time"
 
 	"github.com/barrelp2p/barrel/core/machine/overlay"
@@ -33,6 +34,7 @@ type cache struct {
 	first              uint64
 	bytes              int
 	sweepAt            overlay.Time
+	room               room
 }
 
 func newCache(maxBytes, maxCount int, age time.Duration) cache {
@@ -44,6 +46,7 @@ func (c *cache) put(now overlay.Time, from overlay.Peer, msg *Message) int {
 	e := entry{id: msg.ID, from: from, key: msg.Key, round: msg.Round, at: now, data: msg.Data}
 	c.byID[e.id] = c.first + uint64(len(c.entries))
 	c.entries = append(c.entries, e)
+	c.room.grow(len(c.entries))
 	c.bytes += len(e.data) + overhead
 	if c.sweepAt == overlay.Never {
 		c.sweepAt = now + c.age + c.age/sweeps
@@ -86,6 +89,9 @@ func (c *cache) sweep(now overlay.Time) int {
 	c.sweepAt = overlay.Never
 	if len(c.entries) > 0 {
 		c.sweepAt = max(c.entries[0].at+c.age, now+c.age/sweeps)
+	}
+	if c.room.spare(len(c.entries)) {
+		c.entries, c.byID = slices.Clone(c.entries), moved(c.byID)
 	}
 	return n
 }

@@ -49,6 +49,7 @@ type missing struct {
 	byID  map[ID]*want
 	queue agenda
 	count uint64
+	room  room
 }
 
 func newMissing() missing { return missing{byID: map[ID]*want{}} }
@@ -63,6 +64,7 @@ func (s *missing) get(id ID) *want {
 func (s *missing) open(id ID, opener overlay.Peer, now, at overlay.Time) *want {
 	w := &want{id: id, opener: opener, since: now, index: -1}
 	s.byID[id] = w
+	s.room.grow(len(s.byID))
 	s.push(w, at)
 	return w
 }
@@ -76,6 +78,9 @@ func (s *missing) close(id ID) *want {
 	delete(s.byID, id)
 	if w.index >= 0 {
 		heap.Remove(&s.queue, w.index)
+	}
+	if s.room.spare(len(s.byID)) {
+		s.queue, s.byID = slices.Clone(s.queue), moved(s.byID)
 	}
 	return w
 }

@@ -37,24 +37,29 @@ const (
 type Error_Kind int32
 
 const (
-	Error_UNSPECIFIED       Error_Kind = 0 // taken for OTHER
-	Error_OTHER             Error_Kind = 1
-	Error_GONE              Error_Kind = 2   // whatever answers has no way to
-	Error_UNSUPPORTED       Error_Kind = 3   // the plugin does not have this ability
-	Error_CANCELLED         Error_Kind = 4   // the caller did not want to wait any more
-	Error_TIMEOUT           Error_Kind = 5   // the deadline has passed
-	Error_NOT_FOUND         Error_Kind = 20  // discovery: this backend knows that it does not know the node
-	Error_UNTRUSTED         Error_Kind = 40  // trust: nothing says that the key belongs to the name
-	Error_KEY_MISMATCH      Error_Kind = 41  // trust: another key is pinned for the name
-	Error_NO_LINK           Error_Kind = 80  // membership, registry: there is no link to that node now
-	Error_BUSY              Error_Kind = 81  // membership, registry: the link's queue is full
-	Error_TOO_LARGE         Error_Kind = 82  // membership, registry: more bytes than a frame, a broadcast or metadata may have
-	Error_LEFT              Error_Kind = 83  // membership: this node, or the one asked, has left and does not join
-	Error_SERVICE_NOT_FOUND Error_Kind = 100 // registry: no such registration
-	Error_NOT_OWNER         Error_Kind = 101 // registry: the registration belongs to another node or life
-	Error_NOT_ALLOWED       Error_Kind = 102 // registry: the policy of the node refuses it
-	Error_FULL              Error_Kind = 103 // registry: the node has as many entries as it may have
-	Error_META_TOO_LARGE    Error_Kind = 104 // registry: the metadata is larger than it may be
+	Error_UNSPECIFIED        Error_Kind = 0 // taken for OTHER
+	Error_OTHER              Error_Kind = 1
+	Error_GONE               Error_Kind = 2   // whatever answers has no way to
+	Error_UNSUPPORTED        Error_Kind = 3   // the plugin does not have this ability
+	Error_CANCELLED          Error_Kind = 4   // the caller did not want to wait any more
+	Error_TIMEOUT            Error_Kind = 5   // the deadline has passed
+	Error_NOT_FOUND          Error_Kind = 20  // discovery: this backend knows that it does not know the node
+	Error_UNTRUSTED          Error_Kind = 40  // trust: nothing says that the key belongs to the name
+	Error_KEY_MISMATCH       Error_Kind = 41  // trust: another key is pinned for the name
+	Error_NO_LINK            Error_Kind = 80  // membership, registry: there is no link to that node now
+	Error_BUSY               Error_Kind = 81  // membership, registry: the link's queue is full
+	Error_TOO_LARGE          Error_Kind = 82  // membership, registry: more bytes than a frame, a broadcast or metadata may have
+	Error_LEFT               Error_Kind = 83  // membership: this node, or the one asked, has left and does not join
+	Error_SERVICE_NOT_FOUND  Error_Kind = 100 // registry: no such registration
+	Error_NOT_OWNER          Error_Kind = 101 // registry: the registration belongs to another node or life
+	Error_NOT_ALLOWED        Error_Kind = 102 // registry: the policy of the node refuses it
+	Error_FULL               Error_Kind = 103 // registry: the node has as many entries as it may have
+	Error_META_TOO_LARGE     Error_Kind = 104 // registry: the metadata is larger than it may be
+	Error_UNREACHABLE        Error_Kind = 120 // transport: nobody answered at the address
+	Error_TRANSPORT_CLOSED   Error_Kind = 121 // transport: this end is closed
+	Error_SILENT             Error_Kind = 122 // transport: the peer was not heard any more
+	Error_DATAGRAM_TOO_LARGE Error_Kind = 123 // transport: more than the connection carries
+	Error_FIXED              Error_Kind = 124 // transport: the connection cannot move
 )
 
 // Enum value maps for Error_Kind.
@@ -78,26 +83,36 @@ var (
 		102: "NOT_ALLOWED",
 		103: "FULL",
 		104: "META_TOO_LARGE",
+		120: "UNREACHABLE",
+		121: "TRANSPORT_CLOSED",
+		122: "SILENT",
+		123: "DATAGRAM_TOO_LARGE",
+		124: "FIXED",
 	}
 	Error_Kind_value = map[string]int32{
-		"UNSPECIFIED":       0,
-		"OTHER":             1,
-		"GONE":              2,
-		"UNSUPPORTED":       3,
-		"CANCELLED":         4,
-		"TIMEOUT":           5,
-		"NOT_FOUND":         20,
-		"UNTRUSTED":         40,
-		"KEY_MISMATCH":      41,
-		"NO_LINK":           80,
-		"BUSY":              81,
-		"TOO_LARGE":         82,
-		"LEFT":              83,
-		"SERVICE_NOT_FOUND": 100,
-		"NOT_OWNER":         101,
-		"NOT_ALLOWED":       102,
-		"FULL":              103,
-		"META_TOO_LARGE":    104,
+		"UNSPECIFIED":        0,
+		"OTHER":              1,
+		"GONE":               2,
+		"UNSUPPORTED":        3,
+		"CANCELLED":          4,
+		"TIMEOUT":            5,
+		"NOT_FOUND":          20,
+		"UNTRUSTED":          40,
+		"KEY_MISMATCH":       41,
+		"NO_LINK":            80,
+		"BUSY":               81,
+		"TOO_LARGE":          82,
+		"LEFT":               83,
+		"SERVICE_NOT_FOUND":  100,
+		"NOT_OWNER":          101,
+		"NOT_ALLOWED":        102,
+		"FULL":               103,
+		"META_TOO_LARGE":     104,
+		"UNREACHABLE":        120,
+		"TRANSPORT_CLOSED":   121,
+		"SILENT":             122,
+		"DATAGRAM_TOO_LARGE": 123,
+		"FIXED":              124,
 	}
 )
 
@@ -1005,10 +1020,10 @@ var File_pluginv1_plugin_proto protoreflect.FileDescriptor
 
 const file_pluginv1_plugin_proto_rawDesc = "" +
 	"\n" +
-	"\x15pluginv1/plugin.proto\x12\x10barrel.plugin.v1\"\xde\x02\n" +
+	"\x15pluginv1/plugin.proto\x12\x10barrel.plugin.v1\"\xb4\x03\n" +
 	"\x05Error\x120\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1c.barrel.plugin.v1.Error.KindR\x04kind\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"\x8e\x02\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"\xe4\x02\n" +
 	"\x04Kind\x12\x0f\n" +
 	"\vUNSPECIFIED\x10\x00\x12\t\n" +
 	"\x05OTHER\x10\x01\x12\b\n" +
@@ -1027,7 +1042,13 @@ const file_pluginv1_plugin_proto_rawDesc = "" +
 	"\tNOT_OWNER\x10e\x12\x0f\n" +
 	"\vNOT_ALLOWED\x10f\x12\b\n" +
 	"\x04FULL\x10g\x12\x12\n" +
-	"\x0eMETA_TOO_LARGE\x10h\"C\n" +
+	"\x0eMETA_TOO_LARGE\x10h\x12\x0f\n" +
+	"\vUNREACHABLE\x10x\x12\x14\n" +
+	"\x10TRANSPORT_CLOSED\x10y\x12\n" +
+	"\n" +
+	"\x06SILENT\x10z\x12\x16\n" +
+	"\x12DATAGRAM_TOO_LARGE\x10{\x12\t\n" +
+	"\x05FIXED\x10|\"C\n" +
 	"\x0fDescribeRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x1c\n" +
 	"\tcontracts\x18\x02 \x03(\tR\tcontracts\"\xaa\x01\n" +

@@ -1,0 +1,93 @@
+package liveness
+
+import (
+	"slices"
+
+	"github.com/barrelp2p/barrel/core/machine/overlay"
+)
+
+// learned: a member proved something of itself that this node did not know. What a
+// neighbour said is passed on to the others. A broadcast passes itself on, but perhaps not yet
+// over a link that is new. What was missed once is rarely the only thing: comparisons come often
+// again.
+func (m *Machine) learned(p, from overlay.Peer) {
+	if from != overlay.Nobody {
+		m.rounds, m.compareAt = min(m.rounds, youngRounds-moreRounds), min(m.compareAt, m.now)
+	}
+	for i := range m.links {
+		l := &m.links[i]
+		heard := l.peer == from || l.peer == p || from == overlay.Nobody && m.now-l.since > settling
+		if heard || len(l.news) > fewNews || slices.Contains(l.news, p) {
+			continue
+		}
+		l.news = append(l.news, p)
+		m.newsAt = min(m.newsAt, m.now+newsWait)
+	}
+}
+
+// sweepNews passes on what was learned a moment ago.
+func (m *Machine) sweepNews() {
+	if m.newsAt > m.now {
+		return
+	}
+	for i := range m.links {
+		m.passOn(&m.links[i])
+	}
+	m.dropNews()
+}
+
+// passOn tells a neighbour of a few members one by one; for more the sums are shorter.
+func (m *Machine) passOn(l *link) {
+	if len(l.news) > fewNews {
+		m.compareWith(l)
+		return
+	}
+	var entries []Entry
+	for _, p := range l.news {
+		if r := m.table.find(p); r != nil && m.provable(r) {
+			entries = append(entries, r.bare(m.now))
+		}
+	}
+	m.sayAll(l.peer, Table, entries)
+}
+
+func (m *Machine) dropNews() {
+	m.newsAt = overlay.Never
+	for i := range m.links {
+		m.links[i].news = m.links[i].news[:0]
+	}
+}
+
+// asking is a word of a member that a neighbour was asked for.
+type asking struct {
+	id, inc uint64
+	ref     uint32
+	left    bool
+}
+
+// mayAsk notes that a neighbour is asked for a record, unless another is being asked, or
+// this one has enough to do.
+func (m *Machine) mayAsk(l *link, e *Entry) bool {
+	a := asking{id: e.ID, inc: e.Inc, ref: e.Ref, left: e.State == Left}
+	if e.Peer != overlay.Nobody {
+		a.id = m.cfg.ID(e.Peer)
+	}
+	switch {
+	case m.wants[a]:
+		return false
+	case l.wanted >= maxWanted:
+		m.more = true
+		return false
+	}
+	l.wanted++
+	m.wants[a] = true
+	return true
+}
+
+// askAnew: what was asked for and has not come by now may be asked of others.
+func (m *Machine) askAnew() {
+	clear(m.wants)
+	for i := range m.links {
+		m.links[i].wanted = 0
+	}
+}

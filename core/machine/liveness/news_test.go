@@ -1,0 +1,157 @@
+package liveness
+
+import (
+	"testing"
+	"time"
+
+	"github.com/barrelp2p/barrel/core/machine/overlay"
+)
+
+func proven(p overlay.Peer) Entry {
+	return Entry{Peer: p, State: Alive, Inc: 1, Proof: &Proof{}}
+}
+
+// told counts what was said of one kind to each of the others, while time passes.
+func (b *bench) told(d time.Duration) map[overlay.Peer]map[Kind]int {
+	told := map[overlay.Peer]map[Kind]int{}
+	b.look = func() {
+		for _, s := range b.out.Sends {
+			if told[s.To] == nil {
+				told[s.To] = map[Kind]int{}
+			}
+			told[s.To][s.Msg.Kind]++
+		}
+	}
+	b.wait(d, others()...)
+	b.look = nil
+	return told
+}
+
+// quiet is a bench whose links are old, and whose comparisons have become rare.
+func quiet(t *testing.T) *bench {
+	b := newBench(t, 3, nil)
+	b.wait(time.Minute, others()...)
+	return b
+}
+
+// What one neighbour teaches the others are told, once; comparisons come often again.
+func TestNewsArePassedOn(t *testing.T) {
+	b := quiet(t)
+	b.hear(2, Message{Kind: Records, Entries: []Entry{proven(21)}})
+	told := b.told(900 * time.Millisecond)
+	if told[2][Table] != 0 || told[3][Table] != 1 || told[4][Table] != 1 {
+		t.Errorf("tables told to 2, 3, 4: %v", told)
+	}
+	b.hear(3, Message{Kind: Records, Entries: []Entry{proven(21)}})
+	if told := b.told(900 * time.Millisecond); told[2][Table]+told[4][Table] != 0 {
+		t.Errorf("the same told again: %v", told)
+	}
+}
+
+// Many members at once are compared, not told one by one.
+func TestManyNewsAreCompared(t *testing.T) {
+	b := quiet(t)
+	var many []Entry
+	for p := range overlay.Peer(fewNews + 5) {
+		many = append(many, proven(21+p))
+	}
+	b.hear(2, Message{Kind: Records, Entries: many})
+	told := b.told(300 * time.Millisecond)
+	if told[2][Table]+told[3][Table]+told[4][Table] != 0 || told[3][Compare] == 0 || told[4][Compare] == 0 {
+		t.Errorf("told %v, want comparisons with 3 and 4", told)
+	}
+}
+
+// A broadcast passes itself on, except where the link is new.
+func TestABroadcastIsPassedOnOverNewLinks(t *testing.T) {
+	b := quiet(t)
+	b.step(overlay.Input[Message]{Kind: overlay.InLinkUp, Peer: 9, Inc: 1})
+	b.hear(overlay.Nobody, Message{Kind: Announce, Entries: []Entry{proven(21)}})
+	told := b.told(time.Second)
+	if told[9][Table] != 1 || told[2][Table]+told[3][Table]+told[4][Table] != 0 {
+		t.Errorf("tables told: %v, want one to 9", told)
+	}
+}
+
+// Comparisons are frequent at first and rare when they bring nothing.
+func TestComparisonsBecomeRare(t *testing.T) {
+	b := newBench(t, 3, nil)
+	compared := func(d time.Duration) (n int) {
+		for _, kinds := range b.told(d) {
+			n += kinds[Compare]
+		}
+		return n
+	}
+	if n := compared(10 * time.Second); n < 10 {
+		t.Errorf("%d comparisons in the first 10 s, want one a second", n)
+	}
+	compared(30 * time.Second)
+	if n := compared(100 * time.Second); n < 8 || n > 14 {
+		t.Errorf("%d comparisons in 100 quiet seconds, want about 10", n)
+	}
+	b.hear(2, Message{Kind: Records, Entries: []Entry{proven(21)}})
+	if n := compared(4 * time.Second); n < moreRounds {
+		t.Errorf("%d comparisons in 4 s after news, want %d", n, moreRounds)
+	}
+}
+
+// A difference is answered with the table and the sums, and the sums with the table only.
+func TestBothEndsLearnFromAComparison(t *testing.T) {
+	b := quiet(t)
+	b.hear(2, Message{Kind: Compare, Sums: make([]uint64, buckets)})
+	if b.said(Table) != 1 || b.said(Differ) != 1 {
+		t.Errorf("COMPARE: %d tables, %d sums", b.said(Table), b.said(Differ))
+	}
+	b.hear(3, Message{Kind: Differ, Sums: make([]uint64, buckets)})
+	if b.said(Table) != 1 || b.said(Differ) != 0 {
+		t.Errorf("DIFFER: %d tables, %d sums", b.said(Table), b.said(Differ))
+	}
+}
+
+// Members whom the host does not know are asked for by what they are called on the
+// wire, of one neighbour at a time, and no more than a neighbour can send.
+func TestRecordsAreAskedOfOneNeighbour(t *testing.T) {
+	b := quiet(t)
+	table := Message{Kind: Table, Entries: []Entry{{ID: 77, State: Alive, Inc: 1}, {Peer: 21, State: Alive, Inc: 1}}}
+	b.hear(2, table)
+	if b.said(Want) != 1 || len(b.out.Sends[0].Msg.Entries) != 2 || b.out.Sends[0].Msg.Entries[0].ID != 77 {
+		t.Fatalf("sent %+v", b.out.Sends)
+	}
+	b.hear(3, table)
+	if b.said(Want) != 0 {
+		t.Error("asked another neighbour for the same")
+	}
+	asked := 0
+	for i := range uint64(4 * maxWanted) {
+		b.hear(4, Message{Kind: Table, Entries: []Entry{{ID: 1000 + i, State: Alive, Inc: 1}}})
+		asked += b.said(Want)
+	}
+	if asked != maxWanted {
+		t.Errorf("asked one neighbour for %d records, want %d", asked, maxWanted)
+	}
+	if told := b.told(1100 * time.Millisecond); told[2][Compare] == 0 || told[3][Compare] == 0 || told[4][Compare] == 0 {
+		t.Errorf("did not ask for the rest: %v", told)
+	}
+	b.hear(3, table)
+	if b.said(Want) != 1 {
+		t.Error("did not ask again for what never came")
+	}
+}
+
+// ignorant is a host that knows nobody.
+type ignorant struct{ numbers }
+
+func (ignorant) Peer(uint64) overlay.Peer { return overlay.Nobody }
+
+// Who is told of one whom it does not know can say whom it means.
+func TestStrangersKeepTheirNumber(t *testing.T) {
+	said := Message{Kind: Table, Entries: []Entry{{Peer: 9, State: Alive, Inc: 2}}}
+	heard, err := Decode(Append(nil, &said, numbers{}), ignorant{})
+	if err != nil || heard.Entries[0].ID != 9 {
+		t.Fatalf("heard %+v, %v", heard, err)
+	}
+	back, err := Decode(Append(nil, &Message{Kind: Want, Entries: heard.Entries}, ignorant{}), numbers{})
+	if err != nil || back.Entries[0].Peer != 9 {
+		t.Errorf("asked for %+v, %v", back, err)
+	}
+}

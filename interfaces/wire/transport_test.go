@@ -1,0 +1,206 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/plugin"
+	"github.com/barrelp2p/barrel/interfaces/proto/transportv1"
+	"github.com/barrelp2p/barrel/interfaces/transport"
+)
+
+// written is frames as they travel.
+func written(frames ...frame) []byte {
+	var out []byte
+	for _, f := range frames {
+		out = append(out, byte(f.kind))
+		out = binary.BigEndian.AppendUint32(out, f.stream)
+		out = binary.BigEndian.AppendUint32(out, uint32(len(f.payload)))
+		out = append(out, f.payload...)
+	}
+	return out
+}
+
+func message(t testing.TB, m proto.Message) []byte {
+	t.Helper()
+	out, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// hear has a host half read what a plugin sends, to the end, and returns it.
+func hear(sent []byte) *transportConn {
+	near, far := net.Pipe()
+	c := newTransportConn(newFramer(near), transport.Info{})
+	go func() { _, _ = io.Copy(io.Discard, far) }()
+	go func() {
+		_, _ = far.Write(sent)
+		_ = far.Close()
+	}()
+	c.run()
+	return c
+}
+
+func TestWhatAPluginMayNotSend(t *testing.T) {
+	accepted := frame{kind: transportv1.Kind_ACCEPTED, stream: 1}
+	data := frame{kind: transportv1.Kind_DATA, stream: 1, payload: make([]byte, frameMost)}
+	for what, sent := range map[string][]byte{
+		"more than there was credit for": written(accepted, data, data, data, data, data),
+		"a stream with a number of ours": written(frame{kind: transportv1.Kind_ACCEPTED, stream: 2}),
+		"a stream twice":                 written(accepted, accepted),
+		"a frame that is too long":       binary.BigEndian.AppendUint32([]byte{1, 0, 0, 0, 1}, 1<<30),
+		"an answer that is none":         written(frame{kind: transportv1.Kind_DONE, stream: 2, payload: []byte{0xff}}),
+		"addresses that are none":        written(frame{kind: transportv1.Kind_INFO, payload: message(t, &transportv1.Info{Local: "x y"})}),
+	} {
+		if c := hear(sent); !errors.Is(c.cause(), ErrMalformed) {
+			t.Errorf("%s: %v", what, c.cause())
+		}
+	}
+	for what, sent := range map[string][]byte{
+		"nothing": nil, "half a frame": {1, 0}, "a stream that nobody knows": written(data),
+		"what is not known yet": written(frame{kind: 99, payload: []byte("later")}),
+	} {
+		if c := hear(sent); !errors.Is(c.cause(), plugin.ErrGone) {
+			t.Errorf("%s: %v", what, c.cause())
+		}
+	}
+}
+
+func TestTheEndOfAConnectionKeepsItsReason(t *testing.T) {
+	for _, want := range []error{
+		&transport.CloseError{Remote: true, Code: transport.CloseRefused, Reason: "another cluster"},
+		&transport.CloseError{Code: transport.CloseStopping},
+	} {
+		c := hear(written(frame{kind: transportv1.Kind_CLOSED, payload: message(t, endToWire(want))}))
+		if got, wanted := c.cause().Error(), want.Error(); got != wanted {
+			t.Errorf("%q, want %q", got, wanted)
+		}
+	}
+	c := hear(written(frame{kind: transportv1.Kind_CLOSED, payload: message(t, endToWire(transport.ErrSilent))}))
+	if !errors.Is(c.cause(), transport.ErrSilent) {
+		t.Errorf("%v", c.cause())
+	}
+}
+
+// A plugin cannot make the host connect to a socket of its choice.
+func TestConnectionsElsewhereAreRefused(t *testing.T) {
+	good := func() *transportv1.Connection {
+		return &transportv1.Connection{Socket: "bytes1", Token: make([]byte, 16), Binding: make([]byte, 32), Info: &transportv1.Info{}}
+	}
+	if _, err := connectionFromWire(good()); err != nil {
+		t.Errorf("a good one: %v", err)
+	}
+	for _, socket := range []string{"", ".", "..", "/run/docker.sock", "../x", "a/b", strings.Repeat("s", 65), "a\x00"} {
+		c := good()
+		c.Socket = socket
+		if _, err := connectionFromWire(c); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%q: %v", socket, err)
+		}
+	}
+	for _, change := range []func(*transportv1.Connection){
+		func(c *transportv1.Connection) { c.Token = c.Token[1:] },
+		func(c *transportv1.Connection) { c.Binding = c.Binding[1:] },
+		func(c *transportv1.Connection) { c.Binding = make([]byte, 33) },
+		func(c *transportv1.Connection) { c.Info.Remote = "no address" },
+	} {
+		c := good()
+		change(c)
+		if _, err := connectionFromWire(c); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%v: %v", c, err)
+		}
+	}
+}
+
+// FuzzTransportHost: whatever a plugin sends, its connection ends and nothing else does.
+func FuzzTransportHost(f *testing.F) {
+	for kind := range transportv1.Kind_name {
+		f.Add(written(frame{kind: transportv1.Kind_ACCEPTED, stream: 1}, frame{kind: transportv1.Kind(kind), stream: 1, payload: []byte("payload")}))
+	}
+	f.Add(written(frame{kind: transportv1.Kind_INFO, payload: message(f, infoToWire(transport.Info{Local: name.MustAddress("10.0.0.1:1")}))}))
+	f.Fuzz(func(t *testing.T, sent []byte) {
+		if c := hear(sent); c.ctx.Err() == nil {
+			t.Error("the connection goes on")
+		}
+	})
+}
+
+// FuzzTransportPlugin: whatever a host sends, the connection ends with the socket.
+func FuzzTransportPlugin(f *testing.F) {
+	for kind := range transportv1.Kind_name {
+		f.Add(written(frame{kind: transportv1.Kind_OPEN, stream: 2}, frame{kind: transportv1.Kind(kind), stream: 2, payload: []byte("payload")}))
+	}
+	f.Add(written(frame{kind: transportv1.Kind_CLOSE, payload: message(f, &transportv1.End{Code: 3, Reason: "idle"})}))
+	f.Fuzz(func(t *testing.T, sent []byte) {
+		near, far := net.Pipe()
+		conn := newStillConn()
+		go func() { _, _ = io.Copy(io.Discard, far) }()
+		go func() {
+			_, _ = io.Copy(far, bytes.NewReader(sent))
+			_ = far.Close()
+		}()
+		newCarried(conn, near).run()
+		if conn.ctx.Err() == nil {
+			t.Error("the connection goes on")
+		}
+	})
+}
+
+// stillConn is a connection on which nothing happens until it is closed.
+type stillConn struct {
+	ctx context.Context
+	end context.CancelCauseFunc
+}
+
+func newStillConn() *stillConn {
+	c := &stillConn{}
+	c.ctx, c.end = context.WithCancelCause(context.Background())
+	return c
+}
+
+func (c *stillConn) wait(ctx context.Context) error {
+	select {
+	case <-c.ctx.Done():
+		return context.Cause(c.ctx)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *stillConn) OpenStream(context.Context) (transport.Stream, error) { return stillStream{c}, nil }
+
+func (c *stillConn) AcceptStream(ctx context.Context) (transport.Stream, error) {
+	return nil, c.wait(ctx)
+}
+
+func (*stillConn) SendDatagram([]byte) error { return nil }
+
+func (c *stillConn) ReceiveDatagram(ctx context.Context) ([]byte, error) { return nil, c.wait(ctx) }
+
+func (c *stillConn) Close(code transport.CloseCode, reason string) error {
+	c.end(&transport.CloseError{Code: code, Reason: reason})
+	return nil
+}
+
+func (c *stillConn) Context() context.Context { return c.ctx }
+func (*stillConn) Info() transport.Info       { return transport.Info{} }
+
+type stillStream struct{ conn *stillConn }
+
+func (s stillStream) Read([]byte) (int, error)       { return 0, s.conn.wait(context.Background()) }
+func (s stillStream) Write(p []byte) (int, error)    { return len(p), nil }
+func (stillStream) CloseWrite() error                { return nil }
+func (s stillStream) Reset(transport.CloseCode)      { s.conn.end(transport.ErrClosed) }
+func (stillStream) SetReadDeadline(time.Time) error  { return nil }
+func (stillStream) SetWriteDeadline(time.Time) error { return nil }
