@@ -43,6 +43,7 @@ func (r *oddRegistry) Put(_ context.Context, e registry.Entry) error {
 		os.Exit(7)
 	case "stop":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		select {} // the signal may take a moment
 	case "flood":
 		for i := range 20_000 {
 			r.tell(e.Service, e.Ref, map[string]string{"i": itoa(i)})

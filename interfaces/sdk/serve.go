@@ -108,7 +108,7 @@ func newServed(factory any) (*served, error) {
 		s.register = func(r grpc.ServiceRegistrar) { wire.ServeTransport(r, holder, bridge) }
 		describe(s, plugin.Transport, transport.Contract, f, holder, func(env plugin.Env) plugin.Env { return env })
 	default:
-		return nil, fmt.Errorf("plugins of this kind (%T) are built in and cannot be processes yet", factory)
+		return nil, fmt.Errorf("a %T makes plugins of none of the five kinds", factory)
 	}
 	return s, nil
 }

@@ -3,9 +3,6 @@ package wire
 import (
 	"context"
 	"fmt"
-	"slices"
-	"sync"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -17,7 +14,6 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/proto/membershipv1"
 	"github.com/barrelp2p/barrel/interfaces/proto/pluginv1"
 	"github.com/barrelp2p/barrel/interfaces/transport"
-	"github.com/barrelp2p/barrel/interfaces/trust"
 )
 
 // membersOfPage is how many members one message of Watch has at most, and gone ones.
@@ -101,7 +97,7 @@ func (m *Membership) Ask(ctx context.Context) (plugin.Health, error) {
 
 // listen takes what the plugin tells.
 func (m *Membership) listen(ctx context.Context, s *session) error {
-	stream, err := watch(s, ctx, m.client.Watch, &membershipv1.WatchRequest{})
+	stream, err := watch(ctx, s, m.client.Watch, &membershipv1.WatchRequest{})
 	if err != nil {
 		return err
 	}
@@ -305,140 +301,6 @@ func (m *Membership) Members() []membership.Member { return m.roll.Members() }
 // View reads the copy.
 func (m *Membership) View() membership.View { return m.roll.View() }
 
-func keyToWire(key trust.Key) []byte {
-	if key.IsZero() {
-		return nil
-	}
-	return key[:]
-}
-
-// optionalKey reads a key that may be missing.
-func optionalKey(in []byte) (trust.Key, error) {
-	if len(in) == 0 {
-		return trust.Key{}, nil
-	}
-	return keyFromWire(in)
-}
-
-func peerToWire(p membership.Peer) *membershipv1.Peer {
-	return &membershipv1.Peer{
-		Node: p.Node.String(), Key: keyToWire(p.Key), Incarnation: p.Incarnation,
-		Endpoints: endpointsToWire(p.Endpoints), Remote: p.Remote.String(),
-	}
-}
-
-func peerFromWire(in *membershipv1.Peer) (p membership.Peer, err error) {
-	p.Incarnation = in.GetIncarnation()
-	if err := p.Node.UnmarshalText([]byte(in.GetNode())); err != nil {
-		return p, malformed("%s", text(err.Error()))
-	}
-	if err := p.Remote.UnmarshalText([]byte(in.GetRemote())); err != nil {
-		return p, malformed("%s", text(err.Error()))
-	}
-	if p.Key, err = optionalKey(in.GetKey()); err != nil {
-		return p, err
-	}
-	p.Endpoints, err = endpointsFromWire(in.GetEndpoints())
-	return p, err
-}
-
-func memberToWire(m membership.Member) *membershipv1.Member {
-	return &membershipv1.Member{
-		Node: m.Node.String(), Key: keyToWire(m.Key), State: string(m.State), Incarnation: m.Incarnation,
-		Endpoints: endpointsToWire(m.Endpoints), Neighbour: m.Neighbour, Since: timeToWire(m.Since),
-	}
-}
-
-func memberFromWire(in *membershipv1.Member) (m membership.Member, err error) {
-	m = membership.Member{
-		State: membership.State(in.GetState()), Incarnation: in.GetIncarnation(), Neighbour: in.GetNeighbour(), Since: timeFromWire(in.GetSince()),
-	}
-	if m.Node, err = name.ParseNode(in.GetNode()); err != nil {
-		return m, malformed("%s", text(err.Error()))
-	}
-	switch m.State {
-	case membership.Alive, membership.Suspect, membership.Down, membership.Left:
-	default:
-		return m, malformed("a member that is %q", text(in.GetState()))
-	}
-	if m.Key, err = optionalKey(in.GetKey()); err != nil {
-		return m, err
-	}
-	m.Endpoints, err = endpointsFromWire(in.GetEndpoints())
-	return m, err
-}
-
-// LentMembership is the plugin's side of what a host lends to a membership: its
-// environment.
-type LentMembership struct {
-	*Lent
-
-	events *outlet[membership.Event]
-}
-
-var _ membership.Network = (*LentMembership)(nil)
-
-// NewLentMembership returns what is not lent yet.
-func NewLentMembership() *LentMembership {
-	return &LentMembership{Lent: newLent(), events: newOutlet[membership.Event]()}
-}
-
-// Env completes an environment with what is lent.
-func (l *LentMembership) Env(env plugin.Env) membership.Env {
-	return membership.Env{Env: env, Network: l, Signer: l.Lent, Emit: l.events.put, Vet: l.vet}
-}
-
-// Self asks the host; nowhere while it does not answer.
-func (l *LentMembership) Self() []name.Address {
-	answer, err := l.now(&pluginv1.Question{Question: &pluginv1.Question_Self{Self: &pluginv1.SelfAddresses{}}})
-	if err != nil {
-		return nil
-	}
-	addresses, err := endpointsFromWire(answer.GetTexts())
-	if err != nil {
-		return nil
-	}
-	return addresses
-}
-
-// Connect asks the host.
-func (l *LentMembership) Connect(ctx context.Context, node name.Node, known []name.Address) error {
-	return l.await(ctx, &pluginv1.Question{Question: &pluginv1.Question_Connect{Connect: &pluginv1.ConnectNode{
-		Node: node.String(), Known: endpointsToWire(known[:min(len(known), maxEndpoints)]), Patience: patienceOf(ctx),
-	}}})
-}
-
-func patienceOf(ctx context.Context) *durationpb.Duration {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return nil
-	}
-	return durationpb.New(max(0, time.Until(deadline)))
-}
-
-// Hold asks the host.
-func (l *LentMembership) Hold(node name.Node, hold bool) {
-	_, _ = l.now(&pluginv1.Question{Question: &pluginv1.Question_Hold{Hold: &pluginv1.HoldLink{Node: node.String(), Hold: hold}}})
-}
-
-// Flush asks the host.
-func (l *LentMembership) Flush(ctx context.Context) error {
-	return l.await(ctx, &pluginv1.Question{Question: &pluginv1.Question_Flush{Flush: &pluginv1.FlushBroadcasts{Patience: patienceOf(ctx)}}})
-}
-
-// Disconnect asks the host.
-func (l *LentMembership) Disconnect(node name.Node, code transport.CloseCode, reason string) {
-	_, _ = l.now(&pluginv1.Question{Question: &pluginv1.Question_Disconnect{Disconnect: &pluginv1.DisconnectNode{
-		Node: node.String(), Code: uint32(code), Reason: text(reason),
-	}}})
-}
-
-func (l *LentMembership) vet(node name.Node, key trust.Key) error {
-	ctx, cancel := context.WithTimeout(context.Background(), askPatience)
-	defer cancel()
-	return l.await(ctx, &pluginv1.Question{Question: &pluginv1.Question_Vet{Vet: &pluginv1.VetKey{Node: node.String(), Key: key[:]}}})
-}
-
 // ServeMembership offers the membership that a holder holds, which was made with the
 // environment that lent gives.
 func ServeMembership(s grpc.ServiceRegistrar, held *Holder[membership.Plugin], lent *LentMembership) {
@@ -483,19 +345,13 @@ func (s *membershipServer) Lend(stream membershipv1.Membership_LendServer) error
 }
 
 func (s *membershipServer) Feed(stream membershipv1.Membership_FeedServer) error {
-	for {
-		in, err := stream.Recv()
-		if err != nil {
-			return nil // the host has ended it
-		}
+	return fed(stream, func(in *membershipv1.FeedRequest) error {
 		input, err := inputFromWire(in)
-		if err == nil {
-			err = s.with(func(m membership.Plugin) error { m.Input(input); return nil })
-		}
 		if err != nil {
 			return err
 		}
-	}
+		return s.with(func(m membership.Plugin) error { m.Input(input); return nil })
+	})
 }
 
 func inputFromWire(in *membershipv1.FeedRequest) (out membership.Input, err error) {
@@ -507,115 +363,4 @@ func inputFromWire(in *membershipv1.FeedRequest) (out membership.Input, err erro
 	}
 	out.Nodes, err = nodesFromWire(in.GetNodes())
 	return out, err
-}
-
-// The picture is looked at after each event, and now and then because parts of it change
-// without one; the larger it is, the more rarely.
-const (
-	lookEvery  = 250 * time.Millisecond
-	lookFactor = 20 // of the time that a look takes
-)
-
-func (s *membershipServer) Watch(_ *membershipv1.WatchRequest, stream membershipv1.Membership_WatchServer) error {
-	p := &painter{stream: stream, sent: map[name.Node]membership.Member{}}
-	looking := sync.WaitGroup{}
-	defer looking.Wait()
-	pause := make(chan time.Duration, 1)
-	looking.Go(func() { s.lent.events.knock(stream.Context(), pause) })
-	return s.lent.events.watched(stream.Context(), stream.SendHeader, func() error {
-		begun := time.Now()
-		events, told := s.lent.events.take(func(int, *membership.Event) bool { return true })
-		err := s.with(func(m membership.Plugin) error { return p.paint(m.Members(), m.View(), events, told) })
-		select {
-		case pause <- max(lookEvery, lookFactor*time.Since(begun)):
-		default:
-		}
-		return err
-	})
-}
-
-// knock has the outlet look again after each pause.
-func (o *outlet[E]) knock(ctx context.Context, pause <-chan time.Duration) {
-	timer := time.NewTimer(lookEvery)
-	defer timer.Stop()
-	for {
-		select {
-		case <-timer.C:
-			o.ring()
-		case p := <-pause:
-			timer.Reset(p)
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// painter sends what has changed since it sent last.
-type painter struct {
-	stream membershipv1.Membership_WatchServer
-	sent   map[name.Node]membership.Member
-	view   *membership.View // nil: none yet
-	told   uint64
-}
-
-func (p *painter) paint(members []membership.Member, view membership.View, events []membership.Event, told uint64) error {
-	var pages []*membershipv1.WatchResponse
-	page := func(full func(*membershipv1.WatchResponse) bool) *membershipv1.WatchResponse {
-		if len(pages) == 0 || full(pages[len(pages)-1]) {
-			pages = append(pages, &membershipv1.WatchResponse{})
-		}
-		return pages[len(pages)-1]
-	}
-	there := make(map[name.Node]bool, len(members))
-	for _, m := range members {
-		there[m.Node] = true
-		if old, had := p.sent[m.Node]; !had || !sameMember(old, m) {
-			p.sent[m.Node] = m
-			on := page(func(r *membershipv1.WatchResponse) bool { return len(r.GetMembers()) >= membersOfPage })
-			on.Members = append(on.Members, memberToWire(m))
-		}
-	}
-	for node := range p.sent {
-		if !there[node] {
-			delete(p.sent, node)
-			on := page(func(r *membershipv1.WatchResponse) bool { return len(r.GetGone()) >= membersOfPage })
-			on.Gone = append(on.Gone, node.String())
-		}
-	}
-	changed := p.view == nil || !slices.Equal(p.view.Active, view.Active) || !slices.Equal(p.view.Passive, view.Passive)
-	if len(pages) == 0 && !changed && len(events) == 0 && told == p.told {
-		return nil
-	}
-	last := page(func(*membershipv1.WatchResponse) bool { return false })
-	if changed {
-		p.view, last.View, last.Active, last.Passive = &view, true, nodesToWire(view.Active), nodesToWire(view.Passive)
-	}
-	for _, e := range events {
-		last.Events = append(last.Events, memberEventToWire(e))
-	}
-	p.told, last.Told = told, told
-	return p.send(pages)
-}
-
-func (p *painter) send(pages []*membershipv1.WatchResponse) error {
-	for i, page := range pages {
-		page.More = i < len(pages)-1
-		if err := p.stream.Send(page); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func sameMember(a, b membership.Member) bool {
-	return a.Key == b.Key && a.State == b.State && a.Incarnation == b.Incarnation && a.Neighbour == b.Neighbour &&
-		a.Since.Equal(b.Since) && slices.Equal(a.Endpoints, b.Endpoints)
-}
-
-func nodesToWire(in []name.Node) []string {
-	out := make([]string, 0, len(in))
-	for _, node := range in {
-		out = append(out, node.String())
-	}
-	return out
 }

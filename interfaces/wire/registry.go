@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -14,11 +12,9 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
-	"github.com/barrelp2p/barrel/interfaces/proto/membershipv1"
 	"github.com/barrelp2p/barrel/interfaces/proto/pluginv1"
 	"github.com/barrelp2p/barrel/interfaces/proto/registryv1"
 	"github.com/barrelp2p/barrel/interfaces/registry"
-	"github.com/barrelp2p/barrel/interfaces/trust"
 )
 
 // The bounds of one message of what a registry tells.
@@ -109,7 +105,7 @@ func (r *Registry) Ask(ctx context.Context) (plugin.Health, error) {
 
 // listen takes what the plugin tells.
 func (r *Registry) listen(ctx context.Context, s *session) error {
-	stream, err := watch(s, ctx, r.client.Watch, &registryv1.WatchRequest{})
+	stream, err := watch(ctx, s, r.client.Watch, &registryv1.WatchRequest{})
 	if err != nil {
 		return err
 	}
@@ -291,164 +287,6 @@ func (r *Registry) Lookup(service name.Service) []registry.Entry { return r.show
 // List reads the copy.
 func (r *Registry) List(prefix string) []registry.Count { return r.shown.List(prefix) }
 
-func refToWire(ref name.Ref) *registryv1.Ref {
-	return &registryv1.Ref{Node: ref.Node.String(), Incarnation: ref.Incarnation, Id: ref.ID}
-}
-
-// refFromWire reads a reference; one to nobody is one.
-func refFromWire(in *registryv1.Ref) (ref name.Ref, err error) {
-	if err := ref.Node.UnmarshalText([]byte(in.GetNode())); err != nil {
-		return ref, malformed("%s", text(err.Error()))
-	}
-	ref.Incarnation, ref.ID = in.GetIncarnation(), in.GetId()
-	return ref, nil
-}
-
-func entryToWire(e registry.Entry) *registryv1.Entry {
-	out := &registryv1.Entry{Service: e.Service.String(), Ref: refToWire(e.Ref), Since: timeToWire(e.Since)}
-	for key, value := range e.Meta {
-		out.Meta = append(out.Meta, &registryv1.Pair{Key: []byte(key), Value: []byte(value)})
-	}
-	return out
-}
-
-func entryFromWire(in *registryv1.Entry) (e registry.Entry, err error) {
-	var service name.Service
-	if err := service.UnmarshalText([]byte(in.GetService())); err != nil {
-		return e, malformed("%s", text(err.Error()))
-	}
-	ref, err := refFromWire(in.GetRef())
-	if err != nil {
-		return e, err
-	}
-	if len(in.GetMeta()) > registry.MaxPairs {
-		return e, malformed("%d pairs of metadata, at most %d", len(in.GetMeta()), registry.MaxPairs)
-	}
-	meta := make(map[string]string, len(in.GetMeta()))
-	for _, pair := range in.GetMeta() {
-		meta[string(pair.GetKey())] = string(pair.GetValue())
-	}
-	return registry.Entry{Service: service, Ref: ref, Meta: meta, Since: timeFromWire(in.GetSince())}, nil
-}
-
-func serviceEventFromWire(in *registryv1.Event) (registry.Event, error) {
-	e := registry.Event{Type: registry.EventType(in.GetType()), Reason: text(in.GetReason())}
-	switch e.Type {
-	case registry.Registered, registry.Updated, registry.Unregistered, registry.EntryDown:
-	default:
-		return e, malformed("an event %q", text(in.GetType()))
-	}
-	entry, err := entryFromWire(in.GetEntry())
-	if err == nil && (entry.Service.IsZero() || entry.Ref.IsZero()) {
-		err = malformed("an entry without a service or an owner")
-	}
-	if sizeErr := boundMeta(entry.Meta); err == nil && sizeErr != nil {
-		err = malformed("metadata of %s", sizeErr)
-	}
-	e.Entry = entry
-	return e, err
-}
-
-// LentRegistry is the plugin's side of what a host lends to a registry: its environment.
-type LentRegistry struct {
-	*Lent
-
-	events *outlet[registry.Event]
-
-	keys keyCache
-}
-
-var _ registry.Network = (*LentRegistry)(nil)
-
-// NewLentRegistry returns what is not lent yet.
-func NewLentRegistry() *LentRegistry {
-	return &LentRegistry{Lent: newLent(), events: newOutlet[registry.Event](), keys: keyCache{known: map[name.Node]cachedKey{}}}
-}
-
-// Env completes an environment with what is lent.
-func (l *LentRegistry) Env(env plugin.Env) registry.Env {
-	return registry.Env{Env: env, Network: l, Signer: l.Lent, Emit: l.events.put}
-}
-
-// Neighbours asks the host; nobody while it does not answer.
-func (l *LentRegistry) Neighbours() []name.Node {
-	answer, err := l.now(&pluginv1.Question{Question: &pluginv1.Question_Neighbours{Neighbours: &pluginv1.ListNeighbours{}}})
-	if err != nil {
-		return nil
-	}
-	nodes, err := nodesFromWire(answer.GetTexts())
-	if err != nil {
-		return nil
-	}
-	return nodes
-}
-
-// Key asks the host, or is what it said within the last second; an event about the
-// member ends that.
-func (l *LentRegistry) Key(node name.Node) (trust.Key, bool) {
-	if key, known := l.keys.get(node); known {
-		return key, true
-	}
-	answer, err := l.now(&pluginv1.Question{Question: &pluginv1.Question_Key{Key: &pluginv1.MemberKey{Node: node.String()}}})
-	if err != nil || !answer.GetKnown() {
-		return trust.Key{}, false
-	}
-	key, err := keyFromWire(answer.GetData())
-	if err != nil {
-		return key, false
-	}
-	l.keys.put(node, key)
-	return key, true
-}
-
-// RTT asks the host.
-func (l *LentRegistry) RTT(node name.Node) time.Duration {
-	answer, err := l.now(&pluginv1.Question{Question: &pluginv1.Question_Rtt{Rtt: &pluginv1.RoundTrip{Node: node.String()}}})
-	if err != nil {
-		return 0
-	}
-	return answer.GetRtt().AsDuration()
-}
-
-// keyCache keeps what was answered for a moment: a registry that catches up asks for
-// the same keys again and again.
-type keyCache struct {
-	mu    sync.Mutex
-	known map[name.Node]cachedKey
-}
-
-type cachedKey struct {
-	key trust.Key
-	at  time.Time
-}
-
-const (
-	keysKept = 1 << 14
-	keysFor  = time.Second
-)
-
-func (c *keyCache) get(node name.Node) (trust.Key, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	k, known := c.known[node]
-	return k.key, known && time.Since(k.at) < keysFor
-}
-
-func (c *keyCache) put(node name.Node, key trust.Key) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.known) >= keysKept {
-		clear(c.known)
-	}
-	c.known[node] = cachedKey{key, time.Now()}
-}
-
-func (c *keyCache) forget(node name.Node) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.known, node)
-}
-
 // ServeRegistry offers the registry that a holder holds, which was made with the
 // environment that lent gives.
 func ServeRegistry(s grpc.ServiceRegistrar, held *Holder[registry.Plugin], lent *LentRegistry) {
@@ -526,19 +364,13 @@ func (s *registryServer) Watch(_ *registryv1.WatchRequest, stream registryv1.Reg
 }
 
 func (s *registryServer) Feed(stream registryv1.Registry_FeedServer) error {
-	for {
-		in, err := stream.Recv()
-		if err != nil {
-			return nil // the host has ended it
-		}
+	return fed(stream, func(in *registryv1.FeedRequest) error {
 		input, err := s.input(in)
-		if err == nil {
-			err = s.with(func(r registry.Plugin) error { r.Input(input); return nil })
-		}
 		if err != nil {
 			return err
 		}
-	}
+		return s.with(func(r registry.Plugin) error { r.Input(input); return nil })
+	})
 }
 
 func (s *registryServer) input(in *registryv1.FeedRequest) (out registry.Input, err error) {
@@ -556,32 +388,4 @@ func (s *registryServer) input(in *registryv1.FeedRequest) (out registry.Input, 
 		out.Event, err = memberEventFromWire(in.GetEvent())
 	}
 	return out, err
-}
-
-func memberEventToWire(e membership.Event) *membershipv1.Event {
-	return &membershipv1.Event{
-		Type: string(e.Type), Node: e.Node.String(), Incarnation: e.Incarnation,
-		Endpoints: endpointsToWire(e.Endpoints), Reason: text(e.Reason),
-	}
-}
-
-func memberEventFromWire(in *membershipv1.Event) (e membership.Event, err error) {
-	e = membership.Event{Type: membership.EventType(text(in.GetType())), Incarnation: in.GetIncarnation(), Reason: text(in.GetReason())}
-	if err := e.Node.UnmarshalText([]byte(in.GetNode())); err != nil {
-		return e, malformed("%s", text(err.Error()))
-	}
-	e.Endpoints, err = endpointsFromWire(in.GetEndpoints())
-	return e, err
-}
-
-func nodesFromWire(in []string) ([]name.Node, error) {
-	out := make([]name.Node, 0, len(in))
-	for _, s := range in {
-		node, err := name.ParseNode(s)
-		if err != nil {
-			return nil, malformed("%s", text(err.Error()))
-		}
-		out = append(out, node)
-	}
-	return out, nil
 }

@@ -23,7 +23,6 @@ type Roll struct {
 
 	mu       sync.Mutex
 	source   *Membership // whose picture counts
-	early    []change
 	members  map[name.Node]membership.Member
 	view     membership.View
 	list     []membership.Member            // members, sorted; nil: to be made anew

@@ -149,7 +149,7 @@ func (t *streams) await(ctx context.Context, told uint64) error {
 }
 
 // watch opens what the plugin tells, and returns when the plugin has it.
-func watch[Q, R any](s *session, patience context.Context, call func(context.Context, *Q, ...grpc.CallOption) (grpc.ServerStreamingClient[R], error), request *Q) (grpc.ServerStreamingClient[R], error) {
+func watch[Q, R any](patience context.Context, s *session, call func(context.Context, *Q, ...grpc.CallOption) (grpc.ServerStreamingClient[R], error), request *Q) (grpc.ServerStreamingClient[R], error) {
 	defer context.AfterFunc(patience, func() { s.cancel(context.Cause(patience)) })()
 	stream, err := call(s.ctx, request)
 	if err == nil {
@@ -273,4 +273,17 @@ func (o *outlet[E]) finish(watch int) {
 	}
 	o.open, o.queue = false, nil
 	o.room.Broadcast()
+}
+
+// fed is the plugin's side of a feed: take is given what comes until the host ends it.
+func fed[Q, R any](stream grpc.ClientStreamingServer[Q, R], take func(*Q) error) error {
+	for {
+		in, err := stream.Recv()
+		if err != nil {
+			return err // the host has ended it, and does not read this
+		}
+		if err := take(in); err != nil {
+			return err
+		}
+	}
 }

@@ -26,7 +26,6 @@ type Shown struct {
 
 	mu     sync.Mutex
 	source *Registry // whose changes count
-	early  []registry.Event
 	bytes  int
 	stale  map[shownKey]registry.Entry
 }
@@ -143,7 +142,7 @@ func (s *Shown) show(entry, old registry.Entry, had bool) error {
 		return nil
 	case !had && s.index.Len() >= maxShown || bytes > maxShownBytes:
 		return malformed("more than %d entries, or than %d bytes of metadata", maxShown, maxShownBytes)
-	case s.env.Allowed(entry.Service, entry.Ref.Node) != nil:
+	case !s.allows(entry):
 		return nil
 	}
 	event := registry.Event{Type: registry.Registered, Entry: entry}
@@ -154,6 +153,10 @@ func (s *Shown) show(entry, old registry.Entry, had bool) error {
 	s.index.Apply(index.Change{Entry: event.Entry})
 	s.env.Emit(event)
 	return nil
+}
+
+func (s *Shown) allows(e registry.Entry) bool {
+	return s.env.Allowed(e.Service, e.Ref.Node) == nil
 }
 
 func (s *Shown) remove(entry registry.Entry, what registry.EventType, reason string) {
