@@ -56,7 +56,7 @@ func (c control) Links() []admin.Link {
 			direction = "dialed"
 		}
 		out[i] = admin.Link{
-			Node: l.Peer.Node, Address: l.Conn.Remote, Direction: direction,
+			Node: l.Peer.Node, Address: l.Conn.Remote, Local: l.Conn.Local, Direction: direction,
 			Age: admin.Duration(l.Age), Idle: admin.Duration(l.Idle), RTT: admin.Duration(l.Conn.RTT),
 			BytesSent: l.Conn.BytesSent, BytesReceived: l.Conn.BytesReceived,
 			Streams: l.Streams, ActiveView: slices.Contains(active, l.Peer.Node),

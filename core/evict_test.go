@@ -15,7 +15,7 @@ import (
 // thousand times, and none of them is ever taken for down, or for suspect.
 func TestAThousandEvictions(t *testing.T) {
 	t.Parallel()
-	const size, evictions = 12, 1000
+	size, evictions := 12, scaled(1000, 100)
 	synctest.Test(t, func(t *testing.T) {
 		c := newIslands(t, size, func(s *membershiphyparview.Settings) { s.ActiveSize = 3 })
 		began := time.Now()

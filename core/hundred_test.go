@@ -31,7 +31,7 @@ func TestManyNodes(t *testing.T) {
 	if r.strict {
 		r.hundred()
 	} else {
-		c := r.rise(25, 1)
+		c := r.rise(scaled(25, 15), 1)
 		r.shouts(c, 50)
 		r.deaths(c)
 	}
@@ -76,7 +76,7 @@ func (r *report) rise(size, mortals int) *throng {
 	c := newThrong(r.t, size, mortals)
 	last := time.Now()
 	r.line(fmt.Sprintf("%d nodes started", size), "", last.Sub(began).Round(time.Millisecond).String(), true)
-	eventually(r.t, "every node knows every other", c.whole)
+	r.await("every node knows every other", c.whole, c.lacks)
 	r.took(fmt.Sprintf("every node sees %d members", size), wholeWithin, time.Since(last))
 	for _, h := range c.heralds {
 		if got := members(h.node, membership.Alive); got != size {
@@ -84,6 +84,16 @@ func (r *report) rise(size, mortals int) *throng {
 		}
 	}
 	return c
+}
+
+// await is eventually that says how far it came.
+func (r *report) await(what string, cond func() bool, lacks func() string) {
+	r.t.Helper()
+	for began := time.Now(); !cond(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(began) > patience {
+			r.t.Fatalf("%s: not within %v:%s", what, patience, lacks())
+		}
+	}
 }
 
 // cost weighs the nodes. Links that were made for a moment are closed by then.
@@ -143,6 +153,14 @@ func (r *report) quiet(c *throng, long time.Duration) {
 	r.line("processor per idle node", "", fmt.Sprintf("%.2f%%", 100*busy.Seconds()/long.Seconds()/float64(len(c.heralds))), true)
 }
 
+// tellers names those who told of something.
+func tellers(told []saying) (list string) {
+	for _, e := range told {
+		list += throngName(e.by) + " "
+	}
+	return list
+}
+
 // cpu is the processor time that this process has used.
 func cpu() time.Duration {
 	var u syscall.Rusage
@@ -158,10 +176,10 @@ func (r *report) deaths(c *throng) {
 		h, killed := c.heralds[i], time.Now()
 		h.kill()
 		var seen []saying
-		eventually(r.t, "the dead is down at every survivor", func() bool {
+		r.await("the dead is down at every survivor", func() bool {
 			seen = slices.DeleteFunc(c.since(killed, membership.MemberDown, h.node.Name()), func(e saying) bool { return e.by >= i })
 			return len(seen) == i
-		})
+		}, func() string { return fmt.Sprintf(" told by %d of %d: %s", len(seen), i, tellers(seen)) })
 		times = append(times, seen[len(seen)-1].at.Sub(killed))
 		c.heralds = c.heralds[:i]
 	}

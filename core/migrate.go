@@ -41,6 +41,7 @@ func (l *life) migrate(ctx context.Context, node name.Node) (Moved, error) {
 		defer cancel()
 	}
 	m, err := l.links.Migrate(ctx, node)
+	l.meters.Moved(err == nil)
 	if err != nil {
 		return m, err
 	}

@@ -117,6 +117,22 @@ func (c *throng) whole() bool {
 	return !slices.ContainsFunc(c.heralds, func(h *herald) bool { return int(h.known.Load()) < len(c.heralds)-1 })
 }
 
+// lacks says who does not know whom.
+func (c *throng) lacks() (list string) {
+	for _, h := range c.heralds {
+		known, missing := alive(h.node), ""
+		for _, other := range c.heralds {
+			if node := other.node.Name(); !slices.Contains(known, node) {
+				missing += " " + node.Base()
+			}
+		}
+		if missing != "" {
+			list += fmt.Sprintf("\n%s lacks%s", h.node.Name(), missing)
+		}
+	}
+	return list
+}
+
 // since are the events of a type since a moment, about anybody or about one node.
 func (c *throng) since(from time.Time, what membership.EventType, about name.Node) (found []saying) {
 	c.mu.Lock()

@@ -314,9 +314,9 @@ func (ts *terminals) run(t *testing.T, b block) {
 
 // environment is that of the test without what would change the commands of a page, as
 // settings of Barrel and of a make around this test, and with the program first in the
-// path.
+// path. What Go links is not debugged, and linked twice as fast without what that takes.
 func environment(bin string) []string {
 	odd := regexp.MustCompile(`^(BARREL_.*|PATH|GOFLAGS|MAKEFLAGS|MFLAGS|MAKELEVEL)=`)
 	env := slices.DeleteFunc(os.Environ(), odd.MatchString)
-	return append(env, "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "NO_COLOR=1", "GOWORK=off", "CHAT_DIR="+filepath.Join(bin, "chat"))
+	return append(env, "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "NO_COLOR=1", "GOWORK=off", "GOFLAGS=-ldflags=-s", "CHAT_DIR="+filepath.Join(bin, "chat"))
 }

@@ -52,7 +52,7 @@ func buildAndRun(m *testing.M) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	out, err := exec.Command("go", "build", "-o", filepath.Join(bin, "barrel"), root+"/cmd/barrel").CombinedOutput()
+	out, err := exec.Command("go", "build", "-ldflags=-s", "-o", filepath.Join(bin, "barrel"), root+"/cmd/barrel").CombinedOutput()
 	if err != nil {
 		return 0, fmt.Errorf("go build: %w\n%s", err, out)
 	}

@@ -51,7 +51,7 @@ func (stillNode) View() admin.View {
 
 func (stillNode) Links() []admin.Link {
 	return []admin.Link{{
-		Node: node("b"), Address: name.MustAddress("10.0.0.1:9101"), Direction: "dialed",
+		Node: node("b"), Address: name.MustAddress("10.0.0.1:9101"), Local: name.MustAddress("10.0.0.9:9100"), Direction: "dialed",
 		Age: admin.Duration(75 * time.Second), Idle: admin.Duration(250 * time.Millisecond), RTT: admin.Duration(812345),
 		BytesSent: 512, BytesReceived: 5 << 20, Streams: 3, ActiveView: true,
 	}}

@@ -21,10 +21,10 @@ func (a *app) linksCommand() *cobra.Command {
 }
 
 func linkRows(links []admin.Link) [][]string {
-	rows := [][]string{{"NODE", "ADDRESS", "DIRECTION", "AGE", "IDLE", "RTT", "SENT", "RECEIVED", "STREAMS", "ACTIVE VIEW"}}
+	rows := [][]string{{"NODE", "ADDRESS", "LOCAL", "DIRECTION", "AGE", "IDLE", "RTT", "SENT", "RECEIVED", "STREAMS", "ACTIVE VIEW"}}
 	for _, l := range links {
 		rows = append(rows, []string{
-			l.Node.String(), orDash(l.Address.String()), l.Direction,
+			l.Node.String(), orDash(l.Address.String()), orDash(l.Local.String()), l.Direction,
 			shortAdmin(l.Age), shortAdmin(l.Idle), shortAdmin(l.RTT),
 			size(l.BytesSent), size(l.BytesReceived), count(l.Streams), yesNo(l.ActiveView),
 		})

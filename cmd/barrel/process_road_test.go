@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,16 +40,12 @@ func served(t plugintest.T, kind plugin.Kind, name string) external.Spec {
 	}
 }
 
-// wrapScript is a script that becomes a program of these tests: a program with the race
-// detector in it is large, and what is executed is copied.
+// wrapScript is a script that becomes a program of these tests: a program is large, and
+// what is executed is copied.
 func wrapScript(t plugintest.T, name string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Fatalf("%v", err)
-	}
 	script := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec "+path+" \"$@\"\n"), 0o700); err != nil {
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec "+quickProgram(t, name)+" \"$@\"\n"), 0o700); err != nil {
 		t.Fatalf("%v", err)
 	}
 	return script
@@ -77,6 +73,23 @@ func TestDiscoveryByTheProcessRoad(t *testing.T) {
 	t.Run("dns", func(t *testing.T) {
 		t.Parallel()
 		plugintest.DiscoveryProcess(t, plugintest.DiscoveryHarness{New: dnsProcess})
+	})
+	t.Run("exec", func(t *testing.T) {
+		t.Parallel()
+		plugintest.DiscoveryProcess(t, plugintest.DiscoveryHarness{New: execProcess})
+	})
+}
+
+// execProcess has a command that needs no file, since a script that was just written
+// cannot be executed while another process has it open.
+func execProcess(t plugintest.T, env plugin.Env, known map[name.Node][]name.Address) discovery.Plugin {
+	t.Helper()
+	script := "case $1 in\n"
+	for node, endpoints := range known {
+		script += fmt.Sprintf("%s) echo %s;;\n", node, strings.Trim(fmt.Sprint(endpoints), "[]"))
+	}
+	return serveDiscovery(t, "exec", env, plugin.Section{
+		"command": "/bin/sh", "args": []any{"-c", script + "*) exit 6;;\nesac", "where-is"},
 	})
 }
 

@@ -19,6 +19,7 @@ import (
 
 // TestScripts runs the program as users do: real processes, in testdata/script.
 func TestScripts(t *testing.T) {
+	path := scriptPath(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		UpdateScripts:       false,
@@ -27,6 +28,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			// The race detector sleeps for a second at the exit of each process otherwise.
 			env.Setenv("GORACE", "atexit_sleep_ms=20")
+			env.Setenv("PATH", path+string(os.PathListSeparator)+env.Getenv("PATH"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -89,6 +89,7 @@ type Member struct {
 type Link struct {
 	Node          name.Node    `json:"node"`
 	Address       name.Address `json:"address"`
+	Local         name.Address `json:"local"` // of this end
 	Direction     string       `json:"direction"`
 	Age           Duration     `json:"age"`
 	Idle          Duration     `json:"idle"`

@@ -159,7 +159,12 @@ func TestTooManyCalls(t *testing.T) {
 // A stopped process does not answer, so it is killed and another one started.
 func TestStoppedProcessIsReplaced(t *testing.T) {
 	t.Parallel()
-	w := started(t, "good")
+	opts := quick()
+	opts.Health = 200 * time.Millisecond
+	w := newWorld(t, opts, self(t, plugin.Discovery, "good"), nil)
+	if err := w.facade.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	pid := w.pid()
 	_ = syscall.Kill(pid, syscall.SIGSTOP)
 	w.expectRevival(pid)
@@ -171,8 +176,7 @@ func TestStoppedProcessIsReplaced(t *testing.T) {
 
 func TestStopOfAStoppedProcess(t *testing.T) {
 	t.Parallel()
-	opts := quick()
-	opts.Health = time.Minute // nobody notices before
+	opts := quick() // nobody notices before
 	w := newWorld(t, opts, self(t, plugin.Discovery, "good"), nil)
 	if err := w.facade.Start(t.Context()); err != nil {
 		t.Fatal(err)

@@ -20,10 +20,11 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/trust"
 )
 
-// quick is the patience of tests: that of operators is longer.
+// quick is the patience of tests: that of operators is longer. But for the health: a
+// machine that is busy must not make a plugin look stuck.
 func quick() Options {
 	return Options{
-		Version: "test", Start: time.Minute, Health: 200 * time.Millisecond, Misses: 3,
+		Version: "test", Start: time.Minute, Health: 5 * time.Second, Misses: 3,
 		Grace: 300 * time.Millisecond, Backoff: 10 * time.Millisecond, MaxPause: 50 * time.Millisecond,
 	}
 }

@@ -14,6 +14,7 @@
 //
 //	barrel.links                 links open now
 //	barrel.links.opened          links that came up
+//	barrel.links.moved           links that were to move to another local address, by outcome
 //	barrel.members               members by state
 //	barrel.troubles              1 while the node is isolated or partitioned, by trouble
 //	barrel.broadcasts            messages to everybody, by what became of them here
@@ -58,8 +59,10 @@ type Meters struct {
 	registration metric.Registration
 	opened       metric.Int64Counter
 	refused      metric.Int64Counter
+	moved        metric.Int64Counter
 	dialed       metric.MeasurementOption
 	accepted     metric.MeasurementOption
+	done, failed metric.MeasurementOption
 }
 
 // Register makes the instruments and lets the provider ask source.
@@ -68,8 +71,11 @@ func Register(provider Provider, source Source) (*Meters, error) {
 	m := &Meters{
 		opened:   b.counter("barrel.links.opened", "links that came up"),
 		refused:  b.counter("barrel.handshakes.refused", "handshakes that failed, by direction"),
-		dialed:   direction("dialed"),
-		accepted: direction("accepted"),
+		moved:    b.counter("barrel.links.moved", "links that were to move to another local address, by outcome"),
+		dialed:   labelled("direction", "dialed"),
+		accepted: labelled("direction", "accepted"),
+		done:     labelled("outcome", "moved"),
+		failed:   labelled("outcome", "failed"),
 	}
 	m.registration = b.observe()
 	if err := errors.Join(b.errs...); err != nil {
@@ -78,8 +84,8 @@ func Register(provider Provider, source Source) (*Meters, error) {
 	return m, nil
 }
 
-func direction(word string) metric.MeasurementOption {
-	return metric.WithAttributeSet(attribute.NewSet(attribute.String("direction", word)))
+func labelled(key, word string) metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(attribute.String(key, word)))
 }
 
 // Opened counts a link that came up.
@@ -92,6 +98,15 @@ func (m *Meters) Refused(dialed bool) {
 		side = m.dialed
 	}
 	m.refused.Add(context.Background(), 1, side)
+}
+
+// Moved counts a link that was to move to another local address.
+func (m *Meters) Moved(did bool) {
+	outcome := m.failed
+	if did {
+		outcome = m.done
+	}
+	m.moved.Add(context.Background(), 1, outcome)
 }
 
 // Close ends the asking.

@@ -63,10 +63,14 @@ func TestMetricsTellWhatTheNodeDoes(t *testing.T) {
 	meters.Refused(true)
 	meters.Refused(false)
 	meters.Refused(false)
+	meters.Moved(true)
+	meters.Moved(true)
+	meters.Moved(false)
 	want := map[string]int64{
 		"barrel.links": 2, "barrel.services": 3, "barrel.members/alive": 4, "barrel.members/down": 1,
 		"barrel.troubles/isolated": 1, "barrel.troubles/partitioned": 0, "barrel.broadcasts/delivered": 9,
 		"barrel.parts.restarts/link": 1, "barrel.dead_letters/no process": 5, "barrel.links.opened": 1,
+		"barrel.links.moved/moved": 2, "barrel.links.moved/failed": 1,
 		"barrel.handshakes.refused/dialed": 1, "barrel.handshakes.refused/accepted": 2,
 	}
 	got := collected(t, reader)

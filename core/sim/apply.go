@@ -101,24 +101,24 @@ func (w *World[M]) sendOnce(p overlay.Peer, s *overlay.Send[M]) {
 
 func (w *World[M]) sendDatagram(p overlay.Peer, s *overlay.Send[M], ref uint32, side uint8) {
 	times := 1
-	if w.cfg.Duplicate > 0 && w.rng.Float64() < w.cfg.Duplicate {
+	if w.cfg.Duplicate > 0 && w.RNG().Float64() < w.cfg.Duplicate {
 		times = 2
 	}
 	for range times {
 		loss := w.loss(p, s.To)
-		if loss > 0 && w.rng.Float64() < loss {
+		if loss > 0 && w.RNG().Float64() < loss {
 			continue
 		}
 		d := w.latency(p, s.To)
-		if w.cfg.Reorder > 0 && w.rng.Float64() < w.cfg.Reorder {
-			d += overlay.Time(w.rng.Int64N(int64(9*d) + 1))
+		if w.cfg.Reorder > 0 && w.RNG().Float64() < w.cfg.Reorder {
+			d += overlay.Time(w.RNG().Int64N(int64(9*d) + 1))
 		}
 		ev := event[M]{kind: evMsg, class: s.Class, to: s.To, from: p, inc: w.hosts[p].inc, link: ref, gen: w.links[ref].gen, side: side, msg: s.Msg}
 		w.schedule(w.now+d, &ev)
 	}
 }
 
-func (w *World[M]) latency(a, b overlay.Peer) overlay.Time { return w.cfg.Latency(a, b, w.rng) }
+func (w *World[M]) latency(a, b overlay.Peer) overlay.Time { return w.cfg.Latency(a, b, w.RNG()) }
 
 // retransmissions is how much later a packet of a stream arrives because of loss.
 func (w *World[M]) retransmissions(a, b overlay.Peer) overlay.Time {
@@ -126,7 +126,7 @@ func (w *World[M]) retransmissions(a, b overlay.Peer) overlay.Time {
 	if loss == 0 {
 		return 0
 	}
-	for wait, n := 3*w.latency(a, b), 0; n < 8 && w.rng.Float64() < loss; n++ {
+	for wait, n := 3*w.latency(a, b), 0; n < 8 && w.RNG().Float64() < loss; n++ {
 		late, wait = late+wait, 2*wait
 	}
 	return late

@@ -3,6 +3,7 @@ package sim_test
 import (
 	"hash/fnv"
 	"strconv"
+	"strings"
 
 	"github.com/barrelp2p/barrel/core/machine/liveness"
 	"github.com/barrelp2p/barrel/core/machine/overlay"
@@ -30,6 +31,12 @@ func newKeeper(nodes int) *keeper {
 		k.peers[k.names[p]] = overlay.Peer(p)
 	}
 	return k
+}
+
+// peerOf is the node of a name that this keeper gave out.
+func (k *keeper) peerOf(owner string) overlay.Peer {
+	n, _ := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(owner, "n"), "@sim"))
+	return overlay.Peer(n)
 }
 
 func (k *keeper) name(p overlay.Peer) name.Node { return k.names[p] }

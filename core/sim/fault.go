@@ -18,7 +18,7 @@ func (w *World[M]) Start(p overlay.Peer) {
 	if h.links == nil {
 		h.links = h.ports[:0]
 	}
-	h.chance = newChance(*rand.NewPCG(w.cfg.Seed, uint64(p)<<32|h.inc))
+	h.chance.begin(*rand.NewPCG(w.cfg.Seed, uint64(p)<<32|h.inc))
 	h.node = w.cfg.New(Boot{Self: p, Inc: h.inc, Now: w.now + h.skew, RNG: &h.chance.rand, Records: slices.Clone(h.records)})
 }
 
@@ -37,10 +37,10 @@ func (w *World[M]) Kill(p overlay.Peer) {
 	}
 	w.bury(h)
 	for _, l := range slices.Clone(h.links) {
-		gen := w.links[l.ref].gen
-		w.drop(l.ref, l.side)
-		if w.links[l.ref].gen == gen {
-			w.listen(l.ref)
+		gen := w.links[l.ref()].gen
+		w.drop(l.ref(), l.side())
+		if w.links[l.ref()].gen == gen {
+			w.listen(l.ref())
 		}
 	}
 }
@@ -75,7 +75,7 @@ func (w *World[M]) Restart(p overlay.Peer) {
 		for side := range uint8(2) {
 			e, o := &l.ends[side], &l.ends[1-side]
 			if e.up && !o.up && o.peer == p && w.cfg.Idle != overlay.Never {
-				at := w.now + overlay.Time(w.rng.Int64N(int64(second)))
+				at := w.now + overlay.Time(w.RNG().Int64N(int64(second)))
 				w.schedule(at, &event[M]{kind: evLinkDown, to: e.peer, from: p, link: uint32(ref), gen: l.gen, side: side, reason: overlay.Lost})
 			}
 		}
@@ -161,7 +161,7 @@ func (w *World[M]) listenBoth(a, b overlay.Peer) {
 
 func (w *World[M]) listenAll(p overlay.Peer) {
 	for _, l := range slices.Clone(w.hosts[p].links) {
-		w.listen(l.ref)
+		w.listen(l.ref())
 	}
 }
 

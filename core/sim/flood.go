@@ -21,9 +21,12 @@ func (f *Flooded) RMR() float64 { return float64(f.Payloads)/float64(max(f.Reach
 // time: each node passes it on once, to its whole view but whom it has it from.
 func (g *Graph) Flood(from overlay.Peer) Flooded {
 	f := Flooded{Living: len(g.nodes)}
-	dist, parent := g.unseen(), make([]overlay.Peer, len(g.views))
-	dist[from] = 0
-	order := append(make([]overlay.Peer, 0, len(g.nodes)), from)
+	if g.parent == nil {
+		g.parent = make([]overlay.Peer, len(g.views))
+	}
+	dist, parent := g.unseen(), g.parent
+	dist[from], parent[from] = 0, overlay.Nobody
+	order := append(g.order[:0], from)
 	for i := 0; i < len(order); i++ {
 		p := order[i]
 		for _, q := range g.views[p] {
@@ -40,6 +43,7 @@ func (g *Graph) Flood(from overlay.Peer) Flooded {
 			f.Payloads++
 		}
 	}
+	g.order = order
 	f.Reached, f.LastHop = len(order), int(dist[order[len(order)-1]])
 	return f
 }

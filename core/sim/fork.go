@@ -14,10 +14,10 @@ type chance struct {
 	rand rand.Rand
 }
 
-func newChance(pcg rand.PCG) *chance {
-	c := &chance{pcg: pcg}
+// begin makes it go on from there. It must not be copied after that.
+func (c *chance) begin(pcg rand.PCG) {
+	c.pcg = pcg
 	c.rand = *rand.New(&c.pcg)
-	return c
 }
 
 // Fork makes a second world that goes on from here as this one will: what is expensive
@@ -28,10 +28,10 @@ func (w *World[M]) Fork(clone func(n Node[M], rng *rand.Rand) Node[M], cfg Confi
 	f := *w
 	f.cfg = cfg
 	f.cfg.Seed, f.cfg.Nodes, f.cfg.New, f.cfg.Latency = w.cfg.Seed, w.cfg.Nodes, w.cfg.New, w.cfg.Latency
-	f.chance = newChance(w.chance.pcg)
-	f.rng = &f.chance.rand
+	f.chance = &chance{}
+	f.chance.begin(w.chance.pcg)
 	f.out, f.in = overlay.Effects[M]{}, overlay.Input[M]{}
-	f.queue.items = slices.Clone(w.queue.items)
+	f.queue.near, f.queue.far = slices.Clone(w.queue.near), slices.Clone(w.queue.far)
 	f.events, f.unused, f.free = slices.Clone(w.events), slices.Clone(w.unused), slices.Clone(w.free)
 	for i := range f.events {
 		if f.events[i].kind == evCall {
@@ -57,7 +57,7 @@ func (h *host[M]) detach(clone func(Node[M], *rand.Rand) Node[M]) {
 	h.links = append(h.ports[:0:len(h.ports)], h.links...)
 	h.held, h.records = slices.Clone(h.held), slices.Clone(h.records)
 	if h.node != nil {
-		h.chance = newChance(h.chance.pcg)
+		h.chance.begin(h.chance.pcg)
 		h.node = clone(h.node, &h.chance.rand)
 	}
 }

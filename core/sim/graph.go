@@ -11,15 +11,22 @@ type Graph struct {
 	views [][]overlay.Peer // by peer
 	up    []bool
 	nodes []overlay.Peer // that run
+
+	dist   []int32 // of the last walk, to be used again
+	parent []overlay.Peer
+	order  []overlay.Peer
 }
 
 // Graph looks at the views of the nodes that are Viewers.
 func (w *World[M]) Graph() *Graph {
 	g := &Graph{views: make([][]overlay.Peer, len(w.hosts)), up: make([]bool, len(w.hosts)), nodes: w.Living()}
+	all := make([]overlay.Peer, 0, 6*len(g.nodes))
 	for _, p := range g.nodes {
 		g.up[p] = true
 		if v, ok := w.hosts[p].node.(Viewer); ok {
-			g.views[p] = v.Active(nil)
+			from := len(all)
+			all = v.Active(all)
+			g.views[p] = all[from:len(all):len(all)]
 		}
 	}
 	return g
@@ -87,11 +94,11 @@ func (g *Graph) Accuracy() float64 {
 }
 
 // walk visits what can be reached from a node along active views, nearest first. dist
-// holds -1 for those not seen yet; the order of the visit is returned.
+// holds -1 for those not seen yet; the order of the visit is appended to an empty slice.
 func (g *Graph) walk(from overlay.Peer, dist []int32, order []overlay.Peer) []overlay.Peer {
 	dist[from] = 0
 	order = append(order, from)
-	for i := len(order) - 1; i < len(order); i++ {
+	for i := 0; i < len(order); i++ {
 		p := order[i]
 		for _, q := range g.views[p] {
 			if g.up[q] && dist[q] < 0 {
@@ -103,12 +110,15 @@ func (g *Graph) walk(from overlay.Peer, dist []int32, order []overlay.Peer) []ov
 	return order
 }
 
+// unseen is distances of which none is known yet, until it is called again.
 func (g *Graph) unseen() []int32 {
-	dist := make([]int32, len(g.views))
-	for i := range dist {
-		dist[i] = -1
+	if g.dist == nil {
+		g.dist = make([]int32, len(g.views))
 	}
-	return dist
+	for i := range g.dist {
+		g.dist[i] = -1
+	}
+	return g.dist
 }
 
 // Components are the sizes of the parts between which there is no path, the largest
@@ -118,7 +128,8 @@ func (g *Graph) Components() []int {
 	dist := g.unseen()
 	for _, p := range g.nodes {
 		if dist[p] < 0 {
-			sizes = append(sizes, len(g.walk(p, dist, nil)))
+			g.order = g.walk(p, dist, g.order[:0])
+			sizes = append(sizes, len(g.order))
 		}
 	}
 	slices.SortFunc(sizes, func(a, b int) int { return b - a })
@@ -147,7 +158,8 @@ func (g *Graph) ShortestPath(sources int) (mean float64, longest int) {
 	step := max(1, len(g.nodes)/max(1, sources))
 	for i := 0; i < len(g.nodes); i += step {
 		dist := g.unseen()
-		for _, q := range g.walk(g.nodes[i], dist, nil) {
+		g.order = g.walk(g.nodes[i], dist, g.order[:0])
+		for _, q := range g.order {
 			sum += int(dist[q])
 			longest = max(longest, int(dist[q]))
 			pairs++

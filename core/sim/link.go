@@ -25,15 +25,17 @@ type end struct {
 // port is what a node knows of a link that is up at its end.
 type port struct {
 	peer overlay.Peer // at the other end
-	ref  uint32
-	side uint8 // of this end
+	end  uint32       // the link, and in the lowest bit the side of this end
 }
+
+func (p port) ref() uint32 { return p.end >> 1 }
+func (p port) side() uint8 { return uint8(p.end & 1) }
 
 // find is the link of two nodes that is up at the first, and the side of that.
 func (w *World[M]) find(at, other overlay.Peer) (ref uint32, side uint8) {
 	for _, p := range w.hosts[at].links {
 		if p.peer == other {
-			return p.ref, p.side
+			return p.ref(), p.side()
 		}
 	}
 	return 0, 0
@@ -109,8 +111,8 @@ func (w *World[M]) connect(a, b overlay.Peer, back overlay.Time) uint32 {
 	l := &w.links[ref]
 	l.ends[0] = end{peer: a, inc: w.hosts[a].inc, up: true, silent: overlay.Never, last: back}
 	l.ends[1] = end{peer: b, inc: w.hosts[b].inc, up: true, silent: overlay.Never, last: w.now}
-	w.hosts[a].links = append(w.hosts[a].links, port{b, ref, 0})
-	w.hosts[b].links = append(w.hosts[b].links, port{a, ref, 1})
+	w.hosts[a].links = append(w.hosts[a].links, port{b, ref << 1})
+	w.hosts[b].links = append(w.hosts[b].links, port{a, ref<<1 | 1})
 	if w.odd {
 		w.listen(ref)
 	}
@@ -161,7 +163,7 @@ func (w *World[M]) drop(ref uint32, side uint8) {
 	}
 	e.held = nil
 	h := &w.hosts[e.peer]
-	h.links = slices.DeleteFunc(h.links, func(p port) bool { return p.ref == ref })
+	h.links = slices.DeleteFunc(h.links, func(p port) bool { return p.ref() == ref })
 	if !l.ends[1-side].up {
 		l.gen++
 		w.free = append(w.free, ref)

@@ -11,11 +11,11 @@ import (
 
 func registryScenarios() []scenario {
 	return []scenario{
-		{name: "reg-1", about: "one write a second: all replicas are equal 15 s after the last", nodes: 40, big: 1000, raced: 20, run: checkWrites},
-		{name: "reg-2", about: "a node joins: the whole registry within 3 s, once", nodes: 60, big: 1000, raced: 20, run: checkJoiner},
+		{name: "reg-1", about: "one write a second: all replicas are equal 15 s after the last", nodes: 40, big: 1000, raced: 20, heavy: true, run: checkWrites},
+		{name: "reg-2", about: "a node joins: the whole registry within 3 s, once", nodes: 60, big: 1000, raced: 20, heavy: true, run: checkJoiner},
 		{name: "reg-3", about: "evictions from active views hide nothing", nodes: 40, big: 200, raced: 20, run: checkTurnedOut},
-		{name: "reg-4", about: "an owner is killed: its entries are hidden everywhere, and no others", nodes: 60, big: 1000, raced: 20, run: checkOwnerKilled},
-		{name: "reg-5", about: "an owner restarts within 200 ms: nothing of its old life after the new", nodes: 40, big: 1000, raced: 20, run: checkOwnerRestarted},
+		{name: "reg-4", about: "an owner is killed: its entries are hidden everywhere, and no others", nodes: 60, big: 1000, raced: 20, heavy: true, run: checkOwnerKilled},
+		{name: "reg-5", about: "an owner restarts within 200 ms: nothing of its old life after the new", nodes: 40, big: 1000, raced: 20, heavy: true, run: checkOwnerRestarted},
 		{name: "reg-6", about: "a partition with removals on both sides, and its end", nodes: 40, big: 200, raced: 20, run: checkRegistrySplit},
 		{name: "reg-7", about: "a node comes back with what the dead have left", nodes: 12, big: 20, raced: 12, run: checkAbsent},
 		{name: "reg-8", about: "the same where a tenth of all packets is lost, others repeated and reordered", nodes: 24, big: 200, raced: 12, run: checkRough},

@@ -3,6 +3,7 @@ package sim_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,14 +20,15 @@ type registrar struct {
 	version int
 	hidden  map[overlay.Peer]int // entries that were hidden or removed somewhere, by owner
 	faults  []string
-	shown   map[sighted]map[string]int // the last version that was shown
+	shown   map[sighted]int32 // the last version that was shown; of key 0, that there was one
+	keys    map[string]uint32 // their numbers
 }
 
-// sighted is an owner, in one of its lives, as a node sees it.
+// sighted is a key of an owner, in one of its lives, as a node sees it. There are very
+// many.
 type sighted struct {
-	at    overlay.Peer
-	owner string
-	inc   uint64
+	at, owner overlay.Peer
+	inc, key  uint32
 }
 
 // entrySize is what an entry takes, key and value, in bytes.
@@ -34,7 +36,7 @@ const entrySize = 200
 
 // enroll makes a cluster in which each node offers services.
 func enroll(r round, services int, change func(*sim.Config[word])) *registrar {
-	w := &registrar{ward: &ward{rng: rand.New(rand.NewPCG(r.seed, 0x1f))}, offered: map[overlay.Peer]map[string]string{}, hidden: map[overlay.Peer]int{}, shown: map[sighted]map[string]int{}}
+	w := &registrar{ward: &ward{rng: rand.New(rand.NewPCG(r.seed, 0x1f))}, offered: map[overlay.Peer]map[string]string{}, hidden: map[overlay.Peer]int{}, shown: map[sighted]int32{}, keys: map[string]uint32{}}
 	w.keeper = newKeeper(r.nodes + 1)
 	w.keeper.change = w.changed
 	places := func(c *sim.Config[word]) {
@@ -77,26 +79,43 @@ func (w *registrar) clerk(p overlay.Peer) *clerk { return w.Node(p).(*whole).rg 
 // changed looks at a change of what a node sees: nothing old after the new.
 func (w *registrar) changed(at overlay.Peer, c *ownerlog.Change) {
 	owner := w.keeper.peers[c.Owner]
-	seen := sighted{at, c.Owner.String(), c.Inc}
-	if w.shown[seen] == nil {
-		w.shown[seen] = map[string]int{}
-	}
-	version := 0
-	_, _ = fmt.Sscanf(c.Val, "%d", &version)
-	switch last := w.shown[seen][c.Key]; c.Kind {
+	life := sighted{at: at, owner: owner, inc: uint32(c.Inc)}
+	seen := life
+	seen.key = w.keyOf(c.Key)
+	version := versionOf(c.Val)
+	switch last := w.shown[seen]; c.Kind {
 	case ownerlog.Added, ownerlog.Updated:
 		if version < last {
 			w.faults = append(w.faults, fmt.Sprintf("%s of %s/%d is %d again at %d, after %d", c.Key, c.Owner, c.Inc, version, at, last))
 		}
-		if newer := (sighted{at, c.Owner.String(), c.Inc + 1}); w.shown[newer] != nil {
+		newer := life
+		newer.inc++
+		if w.shown[newer] != 0 {
 			w.faults = append(w.faults, fmt.Sprintf("%s of %s/%d is shown at %d after its next life", c.Key, c.Owner, c.Inc, at))
 		}
-		w.shown[seen][c.Key] = version
+		w.shown[seen], w.shown[life] = version, 1
 	case ownerlog.Removed:
-		w.shown[seen][c.Key] = version + 1
+		w.shown[seen], w.shown[life] = version+1, 1
 	case ownerlog.Hidden:
 		w.hidden[owner]++
 	}
+}
+
+// keyOf numbers a key, from 1.
+func (w *registrar) keyOf(key string) uint32 {
+	n, known := w.keys[key]
+	if !known {
+		n = uint32(len(w.keys) + 1)
+		w.keys[key] = n
+	}
+	return n
+}
+
+// versionOf is the number at the beginning of a value.
+func versionOf(val string) int32 {
+	digits, _, _ := strings.Cut(val, " ")
+	n, _ := strconv.Atoi(digits)
+	return int32(n)
 }
 
 // equal reports whether all nodes see what all that run offer, and nothing else.
@@ -127,8 +146,7 @@ func (w *registrar) count(p overlay.Peer) (n int) {
 func (w *registrar) sample() (wrong string) {
 	p := w.anyone()
 	w.clerk(p).m.Store().Entries(func(owner string, _ uint64, item ownerlog.Item) {
-		var o overlay.Peer
-		_, _ = fmt.Sscanf(owner, "n%d@sim", &o)
+		o := w.keeper.peerOf(owner)
 		if w.offered[o][item.Key] != item.Val {
 			wrong = fmt.Sprintf("%d sees %s of %s as %.20q, offered is %.20q", p, item.Key, owner, item.Val, w.offered[o][item.Key])
 		}

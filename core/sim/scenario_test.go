@@ -3,9 +3,11 @@ package sim_test
 import (
 	"fmt"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/barrelp2p/barrel/core/sim"
 )
@@ -14,10 +16,12 @@ import (
 type scenario struct {
 	name  string
 	about string
-	nodes int // what it is run with on every push
-	big   int // what it is run with by make sim-long; 0: as on every push
-	raced int // with the race detector; 0: a tenth of nodes, at least 50
-	seeds int // on every push; 0: 3
+	nodes int  // what it is run with on every push
+	big   int  // what it is run with by make sim-long; 0: as on every push
+	raced int  // with the race detector; 0: a tenth of nodes, at least 50
+	seeds int  // on every push; 0: 3
+	alone bool // it measures this process: no other runs meanwhile
+	heavy bool // every node holds what all have: of the large ones one at a time
 	run   func(t *testing.T, r round)
 }
 
@@ -35,7 +39,18 @@ func scenarios() []scenario {
 
 const longSeeds = 50
 
-// TestScenarios runs every scenario. The environment narrows it down, as make sim does:
+// TestMain trades memory for time: worlds make much garbage, and what lives is small
+// unless they are large.
+func TestMain(m *testing.M) {
+	if os.Getenv("GOGC") == "" && os.Getenv("LONG") == "" {
+		debug.SetGCPercent(400)
+		debug.SetMemoryLimit(4 << 30)
+	}
+	os.Exit(m.Run())
+}
+
+// TestScenarios runs every scenario, on as many processors as there are: each round has
+// a world of its own. The environment narrows it down, as make sim does:
 //
 //	SCENARIO=hpv-5 SEED=7 NODES=10000 go test ./core/sim -run '^TestScenarios$'
 //	LONG=1                            50 seeds and the large sizes
@@ -48,20 +63,41 @@ func TestScenarios(t *testing.T) {
 			continue
 		}
 		found = true
-		for _, r := range s.rounds(uint64(seed), nodes, long) {
-			t.Run(fmt.Sprintf("%s/seed%d", s.name, r.seed), func(t *testing.T) {
-				s.run(t, r)
-				if t.Failed() {
-					t.Logf("%s: %s\nreplay: %s", s.name, s.about, sim.Replay(s.name, r.seed, r.nodes))
-				}
-			})
-		}
+		rounds := s.rounds(uint64(seed), nodes, long)
+		t.Run(s.name, func(t *testing.T) {
+			if !long && !s.alone {
+				t.Parallel() // in a long run one scenario comes after the other
+			}
+			for _, r := range rounds {
+				t.Run(fmt.Sprintf("seed%d", r.seed), func(t *testing.T) { s.round(t, r) })
+			}
+		})
 	}
 	if !found {
 		for _, s := range scenarios() {
 			t.Logf("%-12s %s", s.name, s.about)
 		}
 		t.Fatalf("no scenario %q", only)
+	}
+}
+
+func (s scenario) round(t *testing.T, r round) {
+	if !s.alone && !(r.long && s.heavy) {
+		t.Parallel()
+	}
+	start := time.Now()
+	s.run(t, r)
+	if t.Failed() {
+		t.Logf("%s: %s\nreplay: %s", s.name, s.about, sim.Replay(s.name, r.seed, r.nodes))
+	}
+	progress("%-12s seed %2d  %6d nodes  %8s  failed: %t", s.name, r.seed, r.nodes, time.Since(start).Round(time.Millisecond), t.Failed())
+}
+
+// progress tells whoever waits for hours how far it is. It needs PROGRESS, as the long
+// targets of make set it, and a test that runs in this folder: go buffers others.
+func progress(format string, args ...any) {
+	if os.Getenv("PROGRESS") != "" {
+		fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", args...)
 	}
 }
 

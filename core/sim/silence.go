@@ -89,7 +89,7 @@ func (w *World[M]) beat(ev *event[M]) {
 	if loss == 0 || w.mute(o) || w.blocked(o.peer, e.peer) {
 		return
 	}
-	if w.rng.Float64() < loss*loss {
+	if w.RNG().Float64() < loss*loss {
 		w.quiet(ev.link, ev.side, w.now-second)
 	} else {
 		e.silent = overlay.Never

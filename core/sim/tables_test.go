@@ -5,7 +5,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 )
 
 // section is a part of docs/simulation.md that is made by the code: what stands between
@@ -28,7 +30,9 @@ func TestTables(t *testing.T) {
 	if r.nodes == 0 {
 		r.nodes = 10000
 	}
-	if file == "" {
+	r.long = file != ""
+	if !r.long {
+		t.Parallel()
 		file, r.nodes = filepath.Join(t.TempDir(), "simulation.md"), 60
 	}
 	old, err := os.ReadFile(file)
@@ -36,8 +40,18 @@ func TestTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(old)
-	for _, s := range sections() {
-		text = replaceSection(text, s.name, s.text(r))
+	made := make([]string, len(sections()))
+	var all sync.WaitGroup
+	for i, s := range sections() {
+		all.Go(func() {
+			start := time.Now()
+			made[i] = s.text(r)
+			progress("section %-4s of %d nodes  %8s", s.name, r.nodes, time.Since(start).Round(time.Second))
+		})
+	}
+	all.Wait()
+	for i, s := range sections() {
+		text = replaceSection(text, s.name, made[i])
 	}
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

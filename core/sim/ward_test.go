@@ -22,11 +22,14 @@ type ward struct {
 	keeper *keeper // of the registry; nil: there is none
 }
 
-// sighting is an event of liveness at a node.
+// sighting is an event of liveness at a node. When half of a large world dies there are
+// tens of millions.
 type sighting struct {
 	at   overlay.Time
 	node overlay.Peer
-	overlay.Event
+	Peer overlay.Peer
+	Inc  uint32
+	Kind overlay.EventKind
 }
 
 func newWard(r round) *ward { return &ward{rng: rand.New(rand.NewPCG(r.seed, 0xf))} }
@@ -108,7 +111,7 @@ func (w *ward) join(p overlay.Peer) {
 func (w *ward) observe(now overlay.Time, at overlay.Peer, e *overlay.Event) {
 	switch e.Kind {
 	case overlay.MemberUp, overlay.MemberSuspect, overlay.MemberDown, overlay.MemberLeft, overlay.Partitioned, overlay.Healed, overlay.PeerDown:
-		w.events = append(w.events, sighting{now, at, *e})
+		w.events = append(w.events, sighting{now, at, e.Peer, uint32(e.Inc), e.Kind})
 	}
 }
 

@@ -69,6 +69,9 @@ type whole struct {
 	now   overlay.Time
 	out   *overlay.Effects[word]
 
+	tree  []overlay.Peer // the edges of pt, when it had made so many turns
+	turns uint64
+
 	loses func(*word) bool // of what comes in; nil: nothing
 }
 
@@ -121,11 +124,19 @@ func (n *whole) timer(t overlay.Timer) {
 	case overlay.Plumtree:
 		n.broadcast(overlay.Input[plumtree.Message]{Kind: overlay.InTimer, Timer: t})
 	case overlay.Liveness:
-		n.life(overlay.Input[liveness.Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: liveness.OpTree, Peers: n.pt.Eager()}})
+		n.life(overlay.Input[liveness.Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: liveness.OpTree, Peers: n.eager()}})
 		n.life(overlay.Input[liveness.Message]{Kind: overlay.InTimer, Timer: t})
 	case overlay.Custom:
 		n.keep(replica.Input{Kind: replica.Tick})
 	}
+}
+
+// eager is the tree as pt has it.
+func (n *whole) eager() []overlay.Peer {
+	if turns := n.pt.Turns(); turns != n.turns {
+		n.tree, n.turns = n.pt.Eager(), turns
+	}
+	return n.tree
 }
 
 func (n *whole) command(c overlay.Command) {

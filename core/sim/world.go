@@ -17,7 +17,6 @@ type World[M Message] struct {
 	hosts  []host[M] // by peer; the first is nobody
 	links  []link
 	free   []uint32 // links
-	rng    *rand.Rand
 	chance *chance
 	out    overlay.Effects[M]
 	in     overlay.Input[M]
@@ -30,21 +29,24 @@ type World[M Message] struct {
 	err    error
 }
 
-// host is the place of a node.
+// host is the place of a node. What every event needs comes first and fills two lines
+// of the cache of a processor: in a large world that is what time goes into.
 type host[M Message] struct {
 	node    Node[M]
-	chance  *chance
+	links   []port
 	inc     uint64
+	skew    overlay.Time
+	group   uint32 // of the partition
 	up      bool
 	stalled bool
-	skew    overlay.Time
-	links   []port
-	ports   [8]port  // where links lie, unless there are many
-	held    []uint32 // inputs that wait for the end of a stall
-	group   uint32   // of the partition
+	ports   [8]port // where links lie, unless there are many
+
+	chance  chance
 	lossIn  float64
 	lossOut float64
+	held    []uint32 // inputs that wait for the end of a stall
 	records []overlay.Record
+	_       [32]byte // four lines
 }
 
 // New makes a world in which nothing runs yet.
@@ -52,17 +54,17 @@ func New[M Message](cfg Config[M]) *World[M] {
 	if cfg.Latency == nil {
 		cfg.Latency = Fixed(millisecond)
 	}
-	own := newChance(*rand.NewPCG(cfg.Seed, 0))
-	return &World[M]{
+	w := &World[M]{
 		cfg:    cfg,
 		hosts:  make([]host[M], cfg.Nodes+1),
 		links:  make([]link, 1),
-		rng:    &own.rand,
-		chance: own,
+		chance: &chance{},
 		cuts:   map[[2]overlay.Peer]bool{},
 		digest: mix(0, cfg.Seed),
 		odd:    cfg.Loss > 0,
 	}
+	w.chance.begin(*rand.NewPCG(cfg.Seed, 0))
+	return w
 }
 
 // Now is the time since the beginning of the world.
@@ -92,7 +94,7 @@ func (w *World[M]) Living() []overlay.Peer {
 }
 
 // RNG is the chance of the world, for scenarios: using it changes the trace.
-func (w *World[M]) RNG() *rand.Rand { return w.rng }
+func (w *World[M]) RNG() *rand.Rand { return &w.chance.rand }
 
 // Err is the first thing that went wrong: a Check or a Codec. The world goes on.
 func (w *World[M]) Err() error { return w.err }
@@ -105,7 +107,7 @@ func (w *World[M]) Digest() uint64 { return w.digest }
 
 // Run lets the world go on until that moment.
 func (w *World[M]) Run(until overlay.Time) {
-	for len(w.queue.items) > 0 && w.queue.items[0].at <= until {
+	for w.queue.len() > 0 && w.queue.first() <= until {
 		w.next()
 	}
 	w.now = max(w.now, until)
@@ -118,7 +120,7 @@ func (w *World[M]) RunFor(d overlay.Time) { w.Run(w.now + d) }
 // long; it reports whether that came about.
 func (w *World[M]) Settle(limit overlay.Time) bool {
 	end := w.now + limit
-	for w.flying > 0 && w.queue.items[0].at <= end {
+	for w.flying > 0 && w.queue.first() <= end {
 		w.next()
 	}
 	return w.flying == 0

@@ -104,7 +104,8 @@ func (b *Bridge) listen() error {
 	if b.listener != nil {
 		return nil
 	}
-	listener, err := net.Listen("unix", filepath.Join(b.dir, "bytes"+rand.Text()[:8]))
+	var config net.ListenConfig
+	listener, err := config.Listen(context.Background(), "unix", filepath.Join(b.dir, "bytes"+rand.Text()[:8]))
 	if err != nil {
 		return fmt.Errorf("socket for bytes: %w", err)
 	}
@@ -305,5 +306,9 @@ func (c *carried) migrate(uint32) error {
 }
 
 func (c *carried) tellInfo() {
-	c.framer.say(transportv1.Kind_INFO, 0, infoToWire(c.conn.Info()))
+	said := infoToWire(c.conn.Info())
+	if rover, ok := c.conn.(transport.Rover); ok {
+		said.Astray = rover.Astray()
+	}
+	c.framer.say(transportv1.Kind_INFO, 0, said)
 }

@@ -39,13 +39,17 @@ type transportConn struct {
 
 	mu      sync.Mutex
 	info    transport.Info
+	astray  bool
 	asked   time.Time
 	streams map[uint32]*transportStream
 	waiting map[uint32]chan error // for DONE
 	next    uint32
 }
 
-var _ transport.Conn = (*transportConn)(nil)
+var (
+	_ transport.Conn  = (*transportConn)(nil)
+	_ transport.Rover = (*transportConn)(nil)
+)
 
 // movingConn is one that can migrate.
 type movingConn struct{ *transportConn }
@@ -154,7 +158,7 @@ func (c *transportConn) informed(f frame) error {
 	defer c.mu.Unlock()
 	info, err := infoFromWire(said, c.info)
 	if err == nil {
-		c.info = info
+		c.info, c.astray = info, said.GetAstray()
 	}
 	return err
 }
@@ -281,11 +285,24 @@ func (c *transportConn) Context() context.Context { return c.ctx }
 func (c *transportConn) Info() transport.Info {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.askInfo()
+	return c.info
+}
+
+// Astray is what the plugin said last, as Info is.
+func (c *transportConn) Astray() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.askInfo()
+	return c.astray
+}
+
+// askInfo asks unless that was just done. Called with the lock held.
+func (c *transportConn) askInfo() {
 	if now := time.Now(); now.Sub(c.asked) > infoAge {
 		c.asked = now
 		c.framer.send(transportv1.Kind_INFO, 0, nil)
 	}
-	return c.info
 }
 
 // Migrate has the plugin move the connection.

@@ -94,6 +94,15 @@ func TestTheEndOfAConnectionKeepsItsReason(t *testing.T) {
 	}
 }
 
+func TestAConnectionThatIsAstray(t *testing.T) {
+	info := infoToWire(transport.Info{RTT: time.Millisecond, PacketsReceived: 7})
+	info.Astray = true
+	c := hear(written(frame{kind: transportv1.Kind_INFO, payload: message(t, info)}))
+	if got := c.Info(); !c.Astray() || got.PacketsReceived != 7 || got.RTT != time.Millisecond {
+		t.Errorf("astray %v, %+v", c.Astray(), got)
+	}
+}
+
 // A plugin cannot make the host connect to a socket of its choice.
 func TestConnectionsElsewhereAreRefused(t *testing.T) {
 	good := func() *transportv1.Connection {

@@ -128,7 +128,7 @@ func (c *conn) Info() transport.Info {
 
 func (c *conn) addresses() (local, remote name.Address) {
 	if c.dialed {
-		return *c.local.Load(), c.remote
+		return c.way.leaves(*c.local.Load()), c.remote
 	}
 	return name.AddressFrom(addrPort(c.quic.LocalAddr())), name.AddressFrom(addrPort(c.quic.RemoteAddr()))
 }

@@ -172,5 +172,6 @@ func (c *conn) Migrate(ctx context.Context) error {
 	c.local.Store(&local)
 	c.life.leaveSides(c, s)
 	c.way.taken()
+	c.Astray() // to know the way as it is now
 	return nil
 }

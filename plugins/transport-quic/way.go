@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+
+	"github.com/barrelp2p/barrel/interfaces/name"
 )
 
 // way is by which local address the packets of a connection leave.
@@ -38,6 +40,17 @@ func (w *way) taken() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.from, w.asOf, w.astray = netip.Addr{}, 0, false
+}
+
+// leaves is a local address with the host from which packets leave, if the socket is not
+// bound to one.
+func (w *way) leaves(local name.Address) name.Address {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if at, err := netip.ParseAddrPort(local.String()); err == nil && at.Addr().IsUnspecified() && w.from.IsValid() {
+		return name.AddressFrom(netip.AddrPortFrom(w.from, at.Port()))
+	}
+	return local
 }
 
 // sourceOf is the address from which the system sends to another. Nothing is sent.

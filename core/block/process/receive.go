@@ -1,7 +1,6 @@
 package process
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -281,7 +280,9 @@ func (e *entry) read(f *frame, types *Types) {
 		e.value = &Encoded{Codec: f.codec, Type: types.intern(f.typeName)}
 	}
 	if len(f.data) > 0 {
-		e.setData(bytes.Clone(f.data))
+		data := make([]byte, len(f.data)) // bytes.Clone takes half as long again
+		copy(data, f.data)
+		e.setData(data)
 	}
 }
 

@@ -257,15 +257,16 @@ func (w *writer) forget(before *feed) {
 // watch waits until the peer ends its side of a stream. Unless it does so in good
 // order, after we did, calls that went over it are lost.
 func (o *outlet) watch(ctx context.Context, f *feed) {
-	defer close(f.over)
 	defer f.stream.Release()
 	defer context.AfterFunc(ctx, func() { _ = f.stream.SetReadDeadline(time.Now()) })()
 	_, err := f.stream.Read(make([]byte, 1))
 	switch {
 	case errors.Is(err, io.EOF) && f.closing.Load():
-	case ctx.Err() != nil: // what is on its way may still arrive
+	case ctx.Err() != nil:
+		return // this node stops; the stream is not over, what is on its way may still arrive
 	default:
 		f.stream.Reset(transport.CloseProtocol)
 		o.remote.calls.failStream(o.remote.node, f.generation)
 	}
+	close(f.over)
 }

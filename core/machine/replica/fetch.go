@@ -25,7 +25,7 @@ type peer struct {
 
 const (
 	chunk   = 32 << 10 // bytes of a DATA frame, about
-	window  = 2        // frames that a transfer is ahead
+	window  = 8        // frames that a transfer is ahead: what is under way when an answer takes 100 ms
 	atOnce  = 256      // owners in one PULL
 	maxWant = 1 << 16  // owners wanted of one peer
 )

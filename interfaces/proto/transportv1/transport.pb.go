@@ -669,6 +669,7 @@ type Info struct {
 	BytesSent       uint64                 `protobuf:"varint,4,opt,name=bytes_sent,json=bytesSent,proto3" json:"bytes_sent,omitempty"`
 	BytesReceived   uint64                 `protobuf:"varint,5,opt,name=bytes_received,json=bytesReceived,proto3" json:"bytes_received,omitempty"`
 	PacketsReceived uint64                 `protobuf:"varint,6,opt,name=packets_received,json=packetsReceived,proto3" json:"packets_received,omitempty"`
+	Astray          bool                   `protobuf:"varint,7,opt,name=astray,proto3" json:"astray,omitempty"` // what is sent now leaves from another local address than before
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -743,6 +744,13 @@ func (x *Info) GetPacketsReceived() uint64 {
 		return x.PacketsReceived
 	}
 	return 0
+}
+
+func (x *Info) GetAstray() bool {
+	if x != nil {
+		return x.Astray
+	}
+	return false
 }
 
 type Reset struct {
@@ -1009,7 +1017,7 @@ const file_transportv1_transport_proto_rawDesc = "" +
 	"\x06dialed\x18\x03 \x01(\bR\x06dialed\x12\x18\n" +
 	"\abinding\x18\x04 \x01(\fR\abinding\x12\x1a\n" +
 	"\bmigrates\x18\x05 \x01(\bR\bmigrates\x124\n" +
-	"\x04info\x18\x06 \x01(\v2 .barrel.plugin.transport.v1.InfoR\x04info\"\xd2\x01\n" +
+	"\x04info\x18\x06 \x01(\v2 .barrel.plugin.transport.v1.InfoR\x04info\"\xea\x01\n" +
 	"\x04Info\x12\x14\n" +
 	"\x05local\x18\x01 \x01(\tR\x05local\x12\x16\n" +
 	"\x06remote\x18\x02 \x01(\tR\x06remote\x12+\n" +
@@ -1017,7 +1025,8 @@ const file_transportv1_transport_proto_rawDesc = "" +
 	"\n" +
 	"bytes_sent\x18\x04 \x01(\x04R\tbytesSent\x12%\n" +
 	"\x0ebytes_received\x18\x05 \x01(\x04R\rbytesReceived\x12)\n" +
-	"\x10packets_received\x18\x06 \x01(\x04R\x0fpacketsReceived\"]\n" +
+	"\x10packets_received\x18\x06 \x01(\x04R\x0fpacketsReceived\x12\x16\n" +
+	"\x06astray\x18\a \x01(\bR\x06astray\"]\n" +
 	"\x05Reset\x12\x12\n" +
 	"\x04read\x18\x01 \x01(\bR\x04read\x12\x14\n" +
 	"\x05write\x18\x02 \x01(\bR\x05write\x12\x16\n" +

@@ -1,0 +1,6 @@
+//go:build !race
+
+package main
+
+// raced: the tests have the race detector in them.
+const raced = false
