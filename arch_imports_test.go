@@ -37,7 +37,7 @@ func rows() []row {
 		{room: "interfaces/inbox", may: contracts},
 		{room: "interfaces/plugintest", may: slices.Concat(lent, []string{"interfaces/wire"}), tests: []string{"plugins/transport-memory"}},
 		{room: "interfaces/proto/", may: []string{"interfaces/proto/"}},
-		{room: "interfaces/wire", may: slices.Concat(contracts, []string{"interfaces/proto/"})},
+		{room: "interfaces/wire", may: slices.Concat(contracts, []string{"interfaces/inbox", "interfaces/registry/index", "interfaces/proto/"})},
 		{room: "interfaces/sdk", may: []string{"interfaces/"}},
 
 		{room: "core/machine/", may: slices.Concat(contracts, []string{"core/machine/"})},

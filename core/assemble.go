@@ -148,14 +148,15 @@ func (l *life) trustEnv(e plugin.Env) trust.Env {
 	return trust.Env{Env: e, Pins: tellingPins{l.self.lentPins(), l}}
 }
 
-func (l *life) addMembership() (err error) {
-	env := func(e plugin.Env) membership.Env {
-		return membership.Env{
-			Env: e, Network: memberNetwork{l}, Emit: l.onMember,
-			Signer: purposed{l.self, trust.ForMembership}, Vet: l.vet,
-		}
+func (l *life) membershipEnv(e plugin.Env) membership.Env {
+	return membership.Env{
+		Env: e, Network: memberNetwork{l}, Emit: l.onMember,
+		Signer: purposed{l.self, trust.ForMembership}, Vet: l.vet,
 	}
-	l.parts.membership, l.membership, err = build(l, plugin.Membership, l.node.catalog.Membership, l.node.opts.membership, env)
+}
+
+func (l *life) addMembership() (err error) {
+	l.parts.membership, l.membership, err = build(l, plugin.Membership, l.node.catalog.Membership, l.node.opts.membership, l.membershipEnv)
 	l.add(l.parts.membership, l.membership, partLink, partBroadcast, l.parts.registry)
 	return err
 }

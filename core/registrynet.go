@@ -16,12 +16,13 @@ import (
 )
 
 func (l *life) addRegistry() (err error) {
-	env := func(e plugin.Env) registry.Env {
-		return registry.Env{Env: e, Network: registryNetwork{l}, Signer: purposed{l.self, trust.ForRegistry}, Emit: l.onService, Policy: l.node.opts.policy}
-	}
-	l.parts.registry, l.registry, err = build(l, plugin.Registry, l.node.catalog.Registry, l.node.opts.registry, env)
+	l.parts.registry, l.registry, err = build(l, plugin.Registry, l.node.catalog.Registry, l.node.opts.registry, l.registryEnv)
 	l.add(l.parts.registry, l.registry, partLink, partBroadcast)
 	return err
+}
+
+func (l *life) registryEnv(e plugin.Env) registry.Env {
+	return registry.Env{Env: e, Network: registryNetwork{l}, Signer: purposed{l.self, trust.ForRegistry}, Emit: l.onService, Policy: l.node.opts.policy}
 }
 
 // joinRegistry connects the registry with links and broadcasts, once there are any.

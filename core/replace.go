@@ -94,7 +94,11 @@ func (c control) remake(cat catalog.Catalog, kind plugin.Kind, use string, next 
 		return newFrom(c.life, kind, use, cat.Discovery, same, next)
 	case plugin.Trust:
 		return newFrom(c.life, kind, use, cat.Trust, c.trustEnv, next)
-	case plugin.Transport, plugin.Membership, plugin.Registry:
+	case plugin.Membership:
+		return newFrom(c.life, kind, use, cat.Membership, c.membershipEnv, next)
+	case plugin.Registry:
+		return newFrom(c.life, kind, use, cat.Registry, c.registryEnv, next)
+	case plugin.Transport:
 	}
 	return nil, fmt.Errorf("%s: plugins of this kind cannot be replaced while the node runs", kind)
 }

@@ -48,8 +48,20 @@ func serveBuiltIn(id string) error {
 		sdk.Serve(factory, version)
 	case plugin.Transport:
 		return serveTransport(cat, name, version)
+	case plugin.Membership:
+		factory, err := catalog.Find(cat.Membership, plugin.Membership, name)
+		if err != nil {
+			return err
+		}
+		sdk.Serve(factory, version)
+	case plugin.Registry:
+		factory, err := catalog.Find(cat.Registry, plugin.Registry, name)
+		if err != nil {
+			return err
+		}
+		sdk.Serve(factory, version)
 	}
-	return usage("a %s plugin cannot be a process yet: discovery, trust and transport plugins can", kind)
+	return usage("there is no kind %q", kind)
 }
 
 func serveTransport(cat catalog.Catalog, name string, version sdk.Option) error {

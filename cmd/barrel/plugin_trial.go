@@ -327,8 +327,8 @@ func (f *trialFlags) define(cmd *cobra.Command) {
 
 func (f *trialFlags) trial(a *app, command string) (*trial, error) {
 	kind := plugin.Kind(f.kind)
-	if len(external.Contracts(kind)) == 0 {
-		return nil, usage("--kind %q: a process can be a discovery, a trust or a transport plugin", f.kind)
+	if !slices.Contains([]plugin.Kind{plugin.Discovery, plugin.Trust, plugin.Transport}, kind) {
+		return nil, usage("--kind %q: a program can be tested as a discovery, a trust or a transport plugin", f.kind)
 	}
 	if !slices.Contains([]string{"", "tofu", "strict"}, f.like) {
 		return nil, usage("--like %q: tofu or strict", f.like)

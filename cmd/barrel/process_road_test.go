@@ -13,12 +13,17 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/barrelp2p/barrel/core/catalog"
 	"github.com/barrelp2p/barrel/core/external"
 	"github.com/barrelp2p/barrel/interfaces/discovery"
+	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/plugintest"
+	"github.com/barrelp2p/barrel/interfaces/registry"
+	"github.com/barrelp2p/barrel/interfaces/settings"
 	"github.com/barrelp2p/barrel/interfaces/trust"
+	"github.com/barrelp2p/barrel/plugins"
 )
 
 // The third road of the suites: every built-in plugin that can be a process is one, by
@@ -191,4 +196,68 @@ func TestTrustByTheProcessRoad(t *testing.T) {
 			}})
 		})
 	}
+}
+
+// The first node of each check has its registry in a process, the others have it built
+// in: they have to understand each other, and processes are costly.
+func TestRegistryByTheProcessRoad(t *testing.T) {
+	for name, section := range map[string]plugin.Section{"memory": {}, "ormap": {"anti_entropy": "100ms"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			plugintest.RegistryProcess(t, plugintest.RegistryHarness{Replicates: name == "ormap", New: func(t plugintest.T, env registry.Env) registry.Plugin {
+				factory := external.Registry(served(t, plugin.Registry, name), external.Options{})
+				config := any(&section)
+				if !isFirst(env.Node) {
+					factory, config = inTree(t, plugins.All().Registry, plugin.Registry, name, section)
+				}
+				p, err := factory.New(env, config)
+				if err != nil {
+					t.Fatalf("New: %v", err)
+				}
+				return p
+			}})
+		})
+	}
+}
+
+func TestMembershipByTheProcessRoad(t *testing.T) {
+	for name, section := range map[string]plugin.Section{
+		"full": {
+			"retry": "20ms", "retry_max": "100ms", "suspect_timeout": "200ms", "dial_timeout": "1s", "join_timeout": "5s", "sync_period": "200ms",
+		},
+		"hyparview": {"shuffle_period": "1s", "suspect_min": "100ms", "suspect_max": "300ms"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			plugintest.MembershipProcess(t, plugintest.MembershipHarness{Slow: name == "hyparview", New: func(t plugintest.T, env membership.Env) membership.Plugin {
+				factory := external.Membership(served(t, plugin.Membership, name), external.Options{})
+				config := any(&section)
+				if !isFirst(env.Node) {
+					factory, config = inTree(t, plugins.All().Membership, plugin.Membership, name, section)
+				}
+				p, err := factory.New(env, config)
+				if err != nil {
+					t.Fatalf("New: %v", err)
+				}
+				return p
+			}})
+		})
+	}
+}
+
+// isFirst reports whether a node of a suite is the one that a check begins with.
+func isFirst(node name.Node) bool { return node.Base() == "self" || node.Base() == "a" }
+
+// inTree is a plugin of this program, with settings for it.
+func inTree[P plugin.Part, E any](t plugintest.T, list []plugin.Factory[P, E], kind plugin.Kind, name string, section plugin.Section) (plugin.Factory[P, E], any) {
+	t.Helper()
+	factory, err := catalog.Find(list, kind, name)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	decoded := factory.Settings()
+	if problems := settings.Decode(section, decoded); len(problems) > 0 {
+		t.Fatalf("settings: %v", problems)
+	}
+	return factory, decoded
 }

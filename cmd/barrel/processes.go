@@ -27,8 +27,12 @@ func wholeCatalog(cfg *config.Config) (catalog.Catalog, error) {
 			cat.Trust = append(cat.Trust, external.Trust(spec, processOptions()))
 		case plugin.Transport:
 			cat.Transport = append(cat.Transport, external.Transport(spec, processOptions()))
+		case plugin.Membership:
+			cat.Membership = append(cat.Membership, external.Membership(spec, processOptions()))
+		case plugin.Registry:
+			cat.Registry = append(cat.Registry, external.Registry(spec, processOptions()))
 		default:
-			return cat, usage("plugins.%s: a %s plugin cannot be a process yet: discovery, trust and transport plugins can", spec.ID(), spec.Kind)
+			return cat, usage("plugins.%s: there is no kind %q", spec.ID(), spec.Kind)
 		}
 	}
 	return cat, nil

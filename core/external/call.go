@@ -27,7 +27,8 @@ func call[H half, R any](ctx context.Context, g *guest[H], ask func(context.Cont
 	return callWithin(ctx, g, g.runs().timeout(), ask)
 }
 
-// callWithin is call with a time of its own.
+// callWithin is call with a limit of its own; 0: none but that of ctx, for what takes as
+// long as it takes.
 func callWithin[H half, R any](ctx context.Context, g *guest[H], limit time.Duration, ask func(context.Context, H) (R, error)) (R, error) {
 	var none R
 	select {
@@ -43,8 +44,11 @@ func callWithin[H half, R any](ctx context.Context, g *guest[H], limit time.Dura
 		}
 		return none, g.named(g.gone())
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v: %w", limit, context.DeadlineExceeded))
-	defer cancel()
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v: %w", limit, context.DeadlineExceeded))
+		defer cancel()
+	}
 	answer, err := ask(ctx, live.half)
 	if err != nil {
 		return none, g.named(live.process.lost(err))

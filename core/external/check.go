@@ -8,7 +8,9 @@ import (
 	"os"
 
 	"github.com/barrelp2p/barrel/interfaces/discovery"
+	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
+	"github.com/barrelp2p/barrel/interfaces/registry"
 	"github.com/barrelp2p/barrel/interfaces/transport"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 	"github.com/barrelp2p/barrel/interfaces/wire"
@@ -24,7 +26,10 @@ func Contracts(kind plugin.Kind) []string {
 		return []string{trust.Contract}
 	case plugin.Transport:
 		return []string{transport.Contract}
-	case plugin.Membership, plugin.Registry:
+	case plugin.Membership:
+		return []string{membership.Contract}
+	case plugin.Registry:
+		return []string{registry.Contract}
 	}
 	return nil
 }

@@ -48,6 +48,7 @@ type guest[H half] struct {
 	contract string
 	health   plugin.Health
 	restarts int
+	launches uint64 // processes that were made
 }
 
 // running is a process and its host half.
@@ -124,7 +125,7 @@ func (g *guest[H]) begin(ctx context.Context) (_ *running[H], err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, g.opts.Start, fmt.Errorf("%w within %v", ErrNotReady, g.opts.Start))
 	defer cancel()
 	now := &running[H]{process: p, half: g.connect(p.conn, p.said)}
-	problems, err := now.half.Configure(ctx, g.env, g.settings(), p.contract)
+	problems, err := now.half.Configure(ctx, g.launching(), g.settings(), p.contract)
 	if len(problems) > 0 {
 		err = &plugin.SettingsError{Kind: g.runs().Kind, Name: g.runs().Name, Problems: problems}
 	}
@@ -132,6 +133,16 @@ func (g *guest[H]) begin(ctx context.Context) (_ *running[H], err error) {
 		return nil, err
 	}
 	return now, now.half.Start(ctx)
+}
+
+// launching is the environment of the next process, which knows how many came before.
+func (g *guest[H]) launching() plugin.Env {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	env := g.env
+	env.Launch = g.launches
+	g.launches++
+	return env
 }
 
 // retire stops a plugin in good order, within the grace, and ends its process. That it

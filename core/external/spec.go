@@ -85,6 +85,7 @@ type Options struct {
 	Budget    int           // restarts within Window; one more and the plugin has failed; 0: 5
 	Window    time.Duration // 0: 5 min
 	Calls     int           // at the same time; 0: 256
+	Settle    time.Duration // for a new membership or registry to learn what the one before knew; 0: 1 min
 	Strict    bool          // Stop is an error if the plugin had to be killed, for those who test plugins
 	SocketDir string        // where the private directories of sockets are made; "": chosen
 }
@@ -96,6 +97,7 @@ func (o Options) withDefaults() Options {
 	}{
 		{&o.Start, 10 * time.Second}, {&o.Health, time.Second}, {&o.Grace, 2 * time.Second},
 		{&o.Backoff, time.Second}, {&o.MaxPause, 30 * time.Second}, {&o.Window, 5 * time.Minute},
+		{&o.Settle, time.Minute},
 	} {
 		if *d.value == 0 {
 			*d.value = d.standard

@@ -63,6 +63,7 @@ type Env struct {
 	Node        name.Node    // the node this plugin works for
 	Cluster     string       // the cluster that node belongs to
 	Incarnation uint64       // this life of the node; larger at each start
+	Launch      uint64       // how many processes of this plugin came before in this life; 0 in-tree
 	DataDir     string       // absolute; a plugin keeps its files in a folder of its own below
 	Log         *slog.Logger // carries the plugin's name already; never nil
 	Tasks       *Tasks       // where the plugin's goroutines run; never nil

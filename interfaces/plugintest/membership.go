@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -14,17 +15,42 @@ type MembershipHarness struct {
 	// follows from silence should follow within a second or two.
 	New func(t T, env membership.Env) membership.Plugin
 
+	// Slow: its timers cannot be made short, so what follows from long silence on all
+	// sides is not checked.
+	Slow bool
+
 	patience time.Duration // Patience, if zero
 }
 
 // Membership checks that a membership keeps the promises of the contract, in a network
 // in memory that can be cut, healed and stalled: whoever joins is seen by all, who
 // leaves is told from who dies, leaving is sticky, every partition heals, the dead past
-// of a node never speaks for it, and nothing a peer sends does harm.
+// of a node never speaks for it, and nothing a peer sends does harm. All of it is done
+// twice: with the membership itself, and with the two halves of the wire between.
 func Membership(t *testing.T, h MembershipHarness) {
 	t.Helper()
 	runAll(t, h, membershipChecks())
+	t.Run("wire", func(t *testing.T) { runAll(t, h.overWire(), membershipChecks()) })
 }
+
+// MembershipProcess is the suite of a membership for a harness whose memberships live in
+// processes of their own.
+func MembershipProcess(t *testing.T, h MembershipHarness) {
+	t.Helper()
+	checks := membershipChecks()
+	if h.Slow {
+		checks = slices.DeleteFunc(checks, func(c check[MembershipHarness]) bool {
+			return c.name == outageCheck || c.name == eventsCheck
+		})
+	}
+	runAll(t, h, checks)
+}
+
+// The checks that wait for what several long timers bring.
+const (
+	outageCheck = "an outage heals by itself"
+	eventsCheck = "events tell each change once"
+)
 
 func membershipChecks() []check[MembershipHarness] {
 	return []check[MembershipHarness]{
@@ -39,13 +65,13 @@ func membershipChecks() []check[MembershipHarness] {
 		{"leave is sticky until join", membershipSticky},
 		{"crash is noticed", membershipCrash},
 		{"partition heals", membershipHeal},
-		{"an outage heals by itself", membershipOutage},
+		{outageCheck, membershipOutage},
 		{"restart begins a new life", membershipRestart},
 		{"dead past does not speak", membershipPast},
 		{"peaceful close is no failure", membershipPeace},
 		{"input never blocks", membershipInput},
 		{"hostile frames do no harm", membershipHostile},
-		{"events tell each change once", membershipEvents},
+		{eventsCheck, membershipEvents},
 	}
 }
 

@@ -39,12 +39,12 @@ type station struct {
 
 func (s *station) plug() {
 	env := Env(s.f.T, s.node.String())
-	s.f.Cleanup(func() { // before the folder of env goes, in which a plugin may write
+	env.Incarnation = s.inc
+	s.plugin = s.f.h.New(s.f.T, s.lend(env))
+	s.f.Cleanup(func() { // before the folder of env goes, in which a plugin may write, and what the plugin stands on
 		s.f.stall(false)
 		s.end()
 	})
-	env.Incarnation = s.inc
-	s.plugin = s.f.h.New(s.f.T, s.lend(env))
 	ctx, cancel := context.WithTimeout(s.f.Context(), Patience)
 	defer cancel()
 	if err := s.plugin.Start(ctx); err != nil {

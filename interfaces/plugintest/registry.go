@@ -30,12 +30,27 @@ type RegistryHarness struct {
 // one that replicates it checks several nodes as well: they come to the same picture
 // whatever is lost, the dead are hidden and nobody else, nothing is resurrected, and
 // nobody speaks for another.
+//
+// All of it is done twice: with the registry itself, and with the two halves of the wire
+// between.
 func Registry(t *testing.T, h RegistryHarness) {
 	t.Helper()
-	runAll(t, h, registryChecks())
+	runAll(t, h, h.checks())
+	t.Run("wire", func(t *testing.T) { runAll(t, h.overWire(), h.checks()) })
+}
+
+// RegistryProcess is the suite of a registry for a harness whose registries live in
+// processes of their own.
+func RegistryProcess(t *testing.T, h RegistryHarness) {
+	t.Helper()
+	runAll(t, h, h.checks())
+}
+
+func (h RegistryHarness) checks() []check[RegistryHarness] {
 	if h.Replicates {
-		runAll(t, h, registryClusterChecks())
+		return slices.Concat(registryChecks(), registryClusterChecks())
 	}
+	return registryChecks()
 }
 
 func registryChecks() []check[RegistryHarness] {

@@ -334,7 +334,7 @@ func registryTampered(t T, h RegistryHarness) {
 
 func registryFinds(t T, h RegistryHarness) {
 	o, c := newOffice(t, h, "a", "b", "c")
-	finder, can := c[0].plugin.(registry.Finder)
+	finder, can := able[registry.Finder](c[0].plugin, "find")
 	if !can {
 		return // it is optional
 	}
@@ -376,11 +376,6 @@ func registryLarge(t T, h RegistryHarness) {
 // registryPolicy: only b may register below "admin/".
 func registryPolicy(t T, h RegistryHarness) {
 	o := &office{T: t, h: h}
-	t.Cleanup(func() {
-		for _, c := range o.all() {
-			c.end()
-		}
-	})
 	o.policy = func(service name.Service, owner name.Node) error {
 		if strings.HasPrefix(service.String(), "admin/") && owner.Base() != "b" {
 			return errors.New("only b")

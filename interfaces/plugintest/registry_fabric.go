@@ -85,11 +85,6 @@ type counter struct {
 func newOffice(t T, h RegistryHarness, nodes ...string) (*office, []*counter) {
 	t.Helper()
 	o := &office{T: t, h: h}
-	t.Cleanup(func() {
-		for _, c := range o.all() {
-			c.end()
-		}
-	})
 	list := make([]*counter, 0, len(nodes))
 	for _, n := range nodes {
 		list = append(list, o.start(n, 1))
@@ -137,6 +132,7 @@ func (o *office) open(base string, inc uint64, signer registrySigner) *counter {
 		o.Fatalf("Start of %s: %v", c.node, err)
 	}
 	go c.deliver()
+	o.Cleanup(c.end) // before what the plugin stands on goes
 	o.mu.Lock()
 	o.counters = append(o.counters, c)
 	o.mu.Unlock()

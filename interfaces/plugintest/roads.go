@@ -7,8 +7,10 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/barrelp2p/barrel/interfaces/discovery"
+	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
+	"github.com/barrelp2p/barrel/interfaces/registry"
 	"github.com/barrelp2p/barrel/interfaces/transport"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 	"github.com/barrelp2p/barrel/interfaces/wire"
@@ -61,6 +63,25 @@ func (h TrustHarness) overWire() TrustHarness {
 	return over
 }
 
+// overWire is the harness with the wire between, for the registry and for what it is
+// lent.
+func (h RegistryHarness) overWire() RegistryHarness {
+	over := h
+	over.New = func(t T, env registry.Env) registry.Plugin {
+		t.Helper()
+		lent := wire.NewLentRegistry()
+		behind := h.New(t, lent.Env(env.Env))
+		conn := inMemory(t, func(s grpc.ServiceRegistrar) {
+			wire.Serve(s, wire.Fixed(plugin.Registry, registry.Contract, behind))
+			wire.ServeRegistry(s, wire.Hold(behind), lent)
+		})
+		half := wire.NewRegistry(conn, env, wire.NewShown(env))
+		expectDescribed(t, half.Plugin)
+		return half
+	}
+	return over
+}
+
 // overWire is the harness with the wire between: calls over gRPC in memory, bytes over
 // sockets in a folder.
 func (h TransportHarness) overWire() TransportHarness {
@@ -75,6 +96,25 @@ func (h TransportHarness) overWire() TransportHarness {
 			wire.ServeTransport(s, wire.Hold(carrier), bridge)
 		})
 		half := wire.NewTransport(conn, dir)
+		expectDescribed(t, half.Plugin)
+		return half
+	}
+	return over
+}
+
+// overWire is the harness with the wire between, for the membership and for what it is
+// lent.
+func (h MembershipHarness) overWire() MembershipHarness {
+	over := h
+	over.New = func(t T, env membership.Env) membership.Plugin {
+		t.Helper()
+		lent := wire.NewLentMembership()
+		behind := h.New(t, lent.Env(env.Env))
+		conn := inMemory(t, func(s grpc.ServiceRegistrar) {
+			wire.Serve(s, wire.Fixed(plugin.Membership, membership.Contract, behind))
+			wire.ServeMembership(s, wire.Hold(behind), lent)
+		})
+		half := wire.NewMembership(conn, env, wire.NewRoll(env.Node, env.Emit))
 		expectDescribed(t, half.Plugin)
 		return half
 	}

@@ -12,7 +12,6 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/barrelp2p/barrel/interfaces/discovery"
-	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/wire"
@@ -81,7 +80,7 @@ func TestSettingsAreDecodedAndThePluginIsMadeOnce(t *testing.T) {
 }
 
 func TestOtherKindsAreRefused(t *testing.T) {
-	if _, err := newServed(any(membership.Factory{})); err == nil || !strings.Contains(err.Error(), "cannot be processes yet") {
+	if _, err := newServed(any(plugin.Factory[plugin.Part, string]{})); err == nil || !strings.Contains(err.Error(), "none of the five kinds") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -12,7 +12,9 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/barrelp2p/barrel/interfaces/discovery"
+	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
+	"github.com/barrelp2p/barrel/interfaces/registry"
 	"github.com/barrelp2p/barrel/interfaces/settings"
 	"github.com/barrelp2p/barrel/interfaces/transport"
 	"github.com/barrelp2p/barrel/interfaces/trust"
@@ -93,12 +95,20 @@ func newServed(factory any) (*served, error) {
 		describe(s, plugin.Trust, trust.Contract, f, holder, func(env plugin.Env) trust.Env {
 			return trust.Env{Env: env, Pins: pins}
 		})
+	case registry.Factory:
+		holder, lent := &wire.Holder[registry.Plugin]{}, wire.NewLentRegistry()
+		s.register = func(r grpc.ServiceRegistrar) { wire.ServeRegistry(r, holder, lent) }
+		describe(s, plugin.Registry, registry.Contract, f, holder, lent.Env)
+	case membership.Factory:
+		holder, lent := &wire.Holder[membership.Plugin]{}, wire.NewLentMembership()
+		s.register = func(r grpc.ServiceRegistrar) { wire.ServeMembership(r, holder, lent) }
+		describe(s, plugin.Membership, membership.Contract, f, holder, lent.Env)
 	case transport.Factory:
 		holder, bridge := &wire.Holder[transport.Plugin]{}, wire.NewBridge(os.Getenv(socketsVariable))
 		s.register = func(r grpc.ServiceRegistrar) { wire.ServeTransport(r, holder, bridge) }
 		describe(s, plugin.Transport, transport.Contract, f, holder, func(env plugin.Env) plugin.Env { return env })
 	default:
-		return nil, fmt.Errorf("plugins of this kind (%T) are built in and cannot be processes yet", factory)
+		return nil, fmt.Errorf("a %T makes plugins of none of the five kinds", factory)
 	}
 	return s, nil
 }

@@ -12,8 +12,10 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/barrelp2p/barrel/interfaces/discovery"
+	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/proto/pluginv1"
+	"github.com/barrelp2p/barrel/interfaces/registry"
 	"github.com/barrelp2p/barrel/interfaces/transport"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 )
@@ -54,6 +56,15 @@ func kinds() []kind {
 		{pluginv1.Error_NOT_FOUND, discovery.ErrNotFound},
 		{pluginv1.Error_KEY_MISMATCH, trust.ErrKeyMismatch},
 		{pluginv1.Error_UNTRUSTED, trust.ErrUntrusted},
+		{pluginv1.Error_NO_LINK, membership.ErrNoLink},
+		{pluginv1.Error_BUSY, membership.ErrBusy},
+		{pluginv1.Error_TOO_LARGE, membership.ErrTooLarge},
+		{pluginv1.Error_LEFT, membership.ErrLeft},
+		{pluginv1.Error_SERVICE_NOT_FOUND, registry.ErrNotFound},
+		{pluginv1.Error_NOT_OWNER, registry.ErrNotOwner},
+		{pluginv1.Error_NOT_ALLOWED, registry.ErrNotAllowed},
+		{pluginv1.Error_FULL, registry.ErrFull},
+		{pluginv1.Error_META_TOO_LARGE, registry.ErrTooLarge},
 		{pluginv1.Error_UNREACHABLE, transport.ErrUnreachable},
 		{pluginv1.Error_TRANSPORT_CLOSED, transport.ErrClosed},
 		{pluginv1.Error_SILENT, transport.ErrSilent},

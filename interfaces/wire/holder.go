@@ -6,6 +6,7 @@ import (
 
 	"github.com/barrelp2p/barrel/interfaces/discovery"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
+	"github.com/barrelp2p/barrel/interfaces/registry"
 	"github.com/barrelp2p/barrel/interfaces/transport"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 )
@@ -64,12 +65,14 @@ func AbilitiesOf(part plugin.Part) []string {
 	_, lists := part.(discovery.Lister)
 	_, watches := part.(discovery.Watcher)
 	_, decides := part.(trust.Plugin)
+	_, finds := part.(registry.Finder)
 	_, rotates := part.(transport.CertificateRotator)
 	add(AbilityReload, reloads)
 	add(AbilityPublish, publishes)
 	add(AbilityList, lists)
 	add(AbilityWatch, watches)
 	add(AbilityPins, decides)
+	add(AbilityFind, finds)
 	add(AbilityRotate, rotates)
 	return abilities
 }

@@ -23,6 +23,7 @@ const (
 	AbilityList    = "list"
 	AbilityWatch   = "watch"
 	AbilityPins    = "pins"
+	AbilityFind    = "find"
 	AbilityRotate  = "rotate-certificate"
 )
 
@@ -116,7 +117,7 @@ func (p *Plugin) Configure(ctx context.Context, env plugin.Env, section map[stri
 	}
 	answer, err := p.client.Configure(ctx, &pluginv1.ConfigureRequest{
 		Environment: &pluginv1.Environment{
-			Node: env.Node.String(), Cluster: env.Cluster, Incarnation: env.Incarnation, DataDir: env.DataDir,
+			Node: env.Node.String(), Cluster: env.Cluster, Incarnation: env.Incarnation, DataDir: env.DataDir, Launch: env.Launch,
 		},
 		Settings: encoded, Contract: contract,
 	})
@@ -257,7 +258,7 @@ func (s *guestServer) Configure(_ context.Context, in *pluginv1.ConfigureRequest
 	node, err := name.ParseNode(lent.GetNode())
 	if err == nil {
 		err = s.guest.Make(plugin.Env{
-			Node: node, Cluster: lent.GetCluster(), Incarnation: lent.GetIncarnation(), DataDir: lent.GetDataDir(),
+			Node: node, Cluster: lent.GetCluster(), Incarnation: lent.GetIncarnation(), DataDir: lent.GetDataDir(), Launch: lent.GetLaunch(),
 		}, settings)
 	}
 	return &pluginv1.ConfigureResponse{Error: toWire(err)}, nil

@@ -21,7 +21,7 @@ type Trust struct {
 	pins   trust.Pins // nil: the plugin needs none
 
 	mu    sync.Mutex
-	lease *lease // of the pins, while the plugin runs
+	lease *pinLoan // of the pins, while the plugin runs
 }
 
 var _ trust.Plugin = (*Trust)(nil)
@@ -58,7 +58,7 @@ func (t *Trust) Stop(ctx context.Context) error {
 	return err
 }
 
-func (t *Trust) exchange(next *lease) {
+func (t *Trust) exchange(next *pinLoan) {
 	t.mu.Lock()
 	old := t.lease
 	t.lease = next

@@ -11,8 +11,10 @@ import (
 func (o *ormap) care() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if key := o.env.Signer.Public(); key != o.signer {
-		o.signer = key
+	// After an earlier process others have what that one said, also if nothing is left.
+	resumes := o.env.Launch > 0 && !o.resumed
+	if key := o.env.Signer.Public(); key != o.signer || resumes {
+		o.signer, o.resumed = key, true
 		o.machine.Resign(o.now(), &o.out)
 		o.perform()
 	}

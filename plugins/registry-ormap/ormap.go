@@ -66,6 +66,7 @@ type ormap struct {
 	signer  trust.Key    // whose signature is under the own log
 	empty   map[string]string
 	seekers map[name.Service]*seeker
+	resumed bool   // what an earlier process said is replaced
 	refused uint64 // entries of others that are none, or not allowed
 }
 
@@ -77,11 +78,16 @@ func build(env registry.Env, s *Settings) (registry.Plugin, error) {
 	o.health.Store(&plugin.Health{State: plugin.Healthy})
 	cfg := replica.Defaults()
 	cfg.Log.Self, cfg.Log.Inc, cfg.Log.Sign, cfg.Log.Verify = env.Node, env.Incarnation, o.sign, o.verify
+	cfg.Log.First = env.Launch << launchShift
 	cfg.Log.MaxItems, cfg.Log.MaxBytes, cfg.Log.Quarantine = s.MaxEntries, s.MaxBytes, s.Quarantine
 	cfg.Compare.Period, cfg.Holders, cfg.Known = s.AntiEntropy, o.holders, o.knows
 	o.machine = replica.New(cfg, 0, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
 	return o, nil
 }
+
+// launchShift leaves each process of this plugin, within one life of the node, numbers
+// for so many batches that no earlier one has used a larger one.
+const launchShift = 32
 
 func (o *ormap) now() overlay.Time { return time.Since(o.epoch) }
 

@@ -23,7 +23,9 @@ func (o *ormap) Put(ctx context.Context, entry registry.Entry) error {
 		return err
 	}
 	key := keyOf(entry.Service, entry.Ref.ID)
-	entry.Since = time.Now()
+	if o.env.Launch == 0 || entry.Since.IsZero() {
+		entry.Since = time.Now()
+	}
 	old, had := o.machine.Store().Get(key)
 	if had {
 		entry.Since, _, _ = parseValue(old, o.empty) // this node wrote it

@@ -25,6 +25,9 @@ const (
 type Config struct {
 	Self name.Node
 	Inc  uint64
+	// First is a number that all batches of this node are to exceed: what others have of
+	// it from before, within the same incarnation, is then replaced by what it says now.
+	First uint64
 	// Sign signs a message as this node.
 	Sign func(message []byte) Signature
 	// Verify says whether the signature under a message is the owner's.

@@ -65,9 +65,9 @@ func (s *Store) Seal() *Batch {
 }
 
 // Resign makes a batch without operations, which puts a new signature under all that is
-// live; nil if there never was anything. What is staged is in it.
+// live; nil if there never was anything, not even before First. What is staged is in it.
 func (s *Store) Resign() *Batch {
-	if s.own.head.Seq == 0 && len(s.staged) == 0 {
+	if s.own.head.Seq == 0 && s.cfg.First == 0 && len(s.staged) == 0 {
 		return nil
 	}
 	return s.seal()
@@ -76,7 +76,7 @@ func (s *Store) Resign() *Batch {
 func (s *Store) seal() *Batch {
 	b := &Batch{Head: s.own.head, Ops: s.staged}
 	s.staged, s.stagedN = nil, 0
-	b.Head.Seq++
+	b.Head.Seq = max(b.Head.Seq, s.cfg.First) + 1
 	b.Head.Ops = digestOps(b.Ops)
 	b.Head.State = s.own.live.digest()
 	b.Head.Sig = s.cfg.Sign(b.Head.Message())

@@ -46,6 +46,15 @@ const (
 	Error_NOT_FOUND          Error_Kind = 20  // discovery: this backend knows that it does not know the node
 	Error_UNTRUSTED          Error_Kind = 40  // trust: nothing says that the key belongs to the name
 	Error_KEY_MISMATCH       Error_Kind = 41  // trust: another key is pinned for the name
+	Error_NO_LINK            Error_Kind = 80  // membership, registry: there is no link to that node now
+	Error_BUSY               Error_Kind = 81  // membership, registry: the link's queue is full
+	Error_TOO_LARGE          Error_Kind = 82  // membership, registry: more bytes than a frame, a broadcast or metadata may have
+	Error_LEFT               Error_Kind = 83  // membership: this node, or the one asked, has left and does not join
+	Error_SERVICE_NOT_FOUND  Error_Kind = 100 // registry: no such registration
+	Error_NOT_OWNER          Error_Kind = 101 // registry: the registration belongs to another node or life
+	Error_NOT_ALLOWED        Error_Kind = 102 // registry: the policy of the node refuses it
+	Error_FULL               Error_Kind = 103 // registry: the node has as many entries as it may have
+	Error_META_TOO_LARGE     Error_Kind = 104 // registry: the metadata is larger than it may be
 	Error_UNREACHABLE        Error_Kind = 120 // transport: nobody answered at the address
 	Error_TRANSPORT_CLOSED   Error_Kind = 121 // transport: this end is closed
 	Error_SILENT             Error_Kind = 122 // transport: the peer was not heard any more
@@ -65,6 +74,15 @@ var (
 		20:  "NOT_FOUND",
 		40:  "UNTRUSTED",
 		41:  "KEY_MISMATCH",
+		80:  "NO_LINK",
+		81:  "BUSY",
+		82:  "TOO_LARGE",
+		83:  "LEFT",
+		100: "SERVICE_NOT_FOUND",
+		101: "NOT_OWNER",
+		102: "NOT_ALLOWED",
+		103: "FULL",
+		104: "META_TOO_LARGE",
 		120: "UNREACHABLE",
 		121: "TRANSPORT_CLOSED",
 		122: "SILENT",
@@ -81,6 +99,15 @@ var (
 		"NOT_FOUND":          20,
 		"UNTRUSTED":          40,
 		"KEY_MISMATCH":       41,
+		"NO_LINK":            80,
+		"BUSY":               81,
+		"TOO_LARGE":          82,
+		"LEFT":               83,
+		"SERVICE_NOT_FOUND":  100,
+		"NOT_OWNER":          101,
+		"NOT_ALLOWED":        102,
+		"FULL":               103,
+		"META_TOO_LARGE":     104,
 		"UNREACHABLE":        120,
 		"TRANSPORT_CLOSED":   121,
 		"SILENT":             122,
@@ -314,6 +341,7 @@ type Environment struct {
 	Cluster       string                 `protobuf:"bytes,2,opt,name=cluster,proto3" json:"cluster,omitempty"`                // the cluster of that node
 	Incarnation   uint64                 `protobuf:"varint,3,opt,name=incarnation,proto3" json:"incarnation,omitempty"`       // this life of the node; larger at each start
 	DataDir       string                 `protobuf:"bytes,4,opt,name=data_dir,json=dataDir,proto3" json:"data_dir,omitempty"` // absolute; files of the plugin go into a folder of its own below
+	Launch        uint64                 `protobuf:"varint,5,opt,name=launch,proto3" json:"launch,omitempty"`                 // how many processes of this plugin came before in this life of the node
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -374,6 +402,13 @@ func (x *Environment) GetDataDir() string {
 		return x.DataDir
 	}
 	return ""
+}
+
+func (x *Environment) GetLaunch() uint64 {
+	if x != nil {
+		return x.Launch
+	}
+	return 0
 }
 
 // Problem is one thing wrong with settings.
@@ -985,10 +1020,10 @@ var File_pluginv1_plugin_proto protoreflect.FileDescriptor
 
 const file_pluginv1_plugin_proto_rawDesc = "" +
 	"\n" +
-	"\x15pluginv1/plugin.proto\x12\x10barrel.plugin.v1\"\xaf\x02\n" +
+	"\x15pluginv1/plugin.proto\x12\x10barrel.plugin.v1\"\xb4\x03\n" +
 	"\x05Error\x120\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1c.barrel.plugin.v1.Error.KindR\x04kind\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"\xdf\x01\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"\xe4\x02\n" +
 	"\x04Kind\x12\x0f\n" +
 	"\vUNSPECIFIED\x10\x00\x12\t\n" +
 	"\x05OTHER\x10\x01\x12\b\n" +
@@ -998,7 +1033,16 @@ const file_pluginv1_plugin_proto_rawDesc = "" +
 	"\aTIMEOUT\x10\x05\x12\r\n" +
 	"\tNOT_FOUND\x10\x14\x12\r\n" +
 	"\tUNTRUSTED\x10(\x12\x10\n" +
-	"\fKEY_MISMATCH\x10)\x12\x0f\n" +
+	"\fKEY_MISMATCH\x10)\x12\v\n" +
+	"\aNO_LINK\x10P\x12\b\n" +
+	"\x04BUSY\x10Q\x12\r\n" +
+	"\tTOO_LARGE\x10R\x12\b\n" +
+	"\x04LEFT\x10S\x12\x15\n" +
+	"\x11SERVICE_NOT_FOUND\x10d\x12\r\n" +
+	"\tNOT_OWNER\x10e\x12\x0f\n" +
+	"\vNOT_ALLOWED\x10f\x12\b\n" +
+	"\x04FULL\x10g\x12\x12\n" +
+	"\x0eMETA_TOO_LARGE\x10h\x12\x0f\n" +
 	"\vUNREACHABLE\x10x\x12\x14\n" +
 	"\x10TRANSPORT_CLOSED\x10y\x12\n" +
 	"\n" +
@@ -1014,12 +1058,13 @@ const file_pluginv1_plugin_proto_rawDesc = "" +
 	"\aversion\x18\x03 \x01(\tR\aversion\x12\x1c\n" +
 	"\tcontracts\x18\x04 \x03(\tR\tcontracts\x12\x1c\n" +
 	"\tabilities\x18\x05 \x03(\tR\tabilities\x12\x18\n" +
-	"\asummary\x18\x06 \x01(\tR\asummary\"x\n" +
+	"\asummary\x18\x06 \x01(\tR\asummary\"\x90\x01\n" +
 	"\vEnvironment\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
 	"\acluster\x18\x02 \x01(\tR\acluster\x12 \n" +
 	"\vincarnation\x18\x03 \x01(\x04R\vincarnation\x12\x19\n" +
-	"\bdata_dir\x18\x04 \x01(\tR\adataDir\"E\n" +
+	"\bdata_dir\x18\x04 \x01(\tR\adataDir\x12\x16\n" +
+	"\x06launch\x18\x05 \x01(\x04R\x06launch\"E\n" +
 	"\aProblem\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x12\n" +

@@ -1,0 +1,124 @@
+package wire
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/barrelp2p/barrel/interfaces/membership"
+	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/proto/membershipv1"
+)
+
+// log is a roll with what it told.
+type log struct {
+	roll *Roll
+	told []string
+}
+
+func newLog() *log {
+	l := &log{}
+	l.roll = NewRoll(name.MustNode("self@h"), func(e membership.Event) {
+		l.told = append(l.told, fmt.Sprintf("%s %s/%d", e.Type, e.Node.Base(), e.Incarnation))
+	})
+	return l
+}
+
+// process makes a source that counts.
+func (l *log) process(t *testing.T) *Membership {
+	t.Helper()
+	m := &Membership{}
+	if err := l.roll.adopt(m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// near is a change after which these are members and neighbours, at an incarnation.
+func near(incarnation uint64, bases ...string) (c change) {
+	c.view = &membership.View{}
+	for _, base := range bases {
+		node := name.MustNode(base + "@h")
+		c.members = append(c.members, membership.Member{Node: node, State: membership.Alive, Incarnation: incarnation})
+		c.view.Active = append(c.view.Active, node)
+		c.events = append(c.events, membership.Event{Type: membership.MemberUp, Node: node, Incarnation: incarnation},
+			membership.Event{Type: membership.PeerUp, Node: node, Incarnation: incarnation})
+	}
+	return c
+}
+
+func (l *log) apply(t *testing.T, m *Membership, c change) {
+	t.Helper()
+	if err := l.roll.apply(m, c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (l *log) expect(t *testing.T, want ...string) {
+	t.Helper()
+	if !slices.Equal(l.told, want) {
+		t.Errorf("told %q, want %q", l.told, want)
+	}
+	l.told = nil
+}
+
+// A new process tells again what the one before has told, and nobody hears of it. What
+// it does not know stands still until its time is over, and is down then.
+func TestRollOutlivesProcesses(t *testing.T) {
+	l := newLog()
+	first := l.process(t)
+	l.apply(t, first, near(1, "b", "c", "d"))
+	l.expect(t, "member up b/1", "peer up b/1", "member up c/1", "peer up c/1", "member up d/1", "peer up d/1")
+	l.roll.lost(first)
+	if members, neighbours := l.roll.Stale(); members != 3 || neighbours != 3 || len(l.roll.Members()) != 3 {
+		t.Errorf("stale are %d and %d; members %v", members, neighbours, l.roll.Members())
+	}
+	second := l.process(t)
+	l.apply(t, first, change{events: []membership.Event{{Type: membership.MemberDown, Node: name.MustNode("b@h"), Incarnation: 1}}})
+	l.apply(t, second, near(1, "b"))
+	l.expect(t)
+	if view := l.roll.View(); len(view.Active) != 3 {
+		t.Errorf("view %v", view)
+	}
+	l.apply(t, second, near(2, "c")) // it has begun another life meanwhile
+	l.expect(t, "member down c/1", "member up c/2")
+	l.roll.Unlink(name.MustNode("d@h"))
+	l.expect(t, "peer down d/1")
+	if n := l.roll.Sweep("over"); n != 1 {
+		t.Errorf("%d members were swept, want d", n)
+	}
+	l.expect(t, "member down d/1")
+	if members, neighbours := l.roll.Stale(); members+neighbours != 0 || len(l.roll.Members()) != 2 {
+		t.Errorf("stale are %d and %d; members %v", members, neighbours, l.roll.Members())
+	}
+}
+
+// Whatever a membership tells, what is read is sorted and named.
+func FuzzMembershipTells(f *testing.F) {
+	seed, err := proto.Marshal(&membershipv1.WatchResponse{
+		Members: []*membershipv1.Member{{Node: "b@h", State: "alive", Incarnation: 1, Key: make([]byte, 32), Endpoints: []string{"h:1"}}},
+		View:    true, Active: []string{"b@h"}, Gone: []string{"c@h"}, Events: []*membershipv1.Event{{Type: "member up", Node: "b@h", Incarnation: 1}},
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(seed)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		in, c := &membershipv1.WatchResponse{}, change{}
+		if proto.Unmarshal(data, in) != nil || c.read(in) != nil {
+			return
+		}
+		l := newLog()
+		source := l.process(t)
+		l.apply(t, source, c)
+		l.roll.lost(source)
+		l.roll.Sweep("over")
+		for _, m := range l.roll.Members() {
+			if m.Node != name.MustNode("self@h") {
+				t.Errorf("%v is left", m)
+			}
+		}
+	})
+}
