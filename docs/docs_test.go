@@ -14,6 +14,7 @@
 package docs_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"go/format"
 	"os"
@@ -168,13 +169,29 @@ func checkConfig(t *testing.T, dir string, b block) {
 	if name == "" {
 		name = "node.yaml"
 	}
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(b.text()), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(installed(t, b.text())), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	out, err := barrel(t, dir, "config", "check", "-c", name).CombinedOutput()
 	if refused := err != nil; refused != b.has("wrong") {
 		t.Errorf("line %d: the configuration: %v\n%s", b.line, err, out)
 	}
+}
+
+// installed is a text in which the program stands where the tests have it, with its
+// checksum, because a configuration that uses it as a plugin is checked by asking it.
+func installed(t *testing.T, text string) string {
+	t.Helper()
+	const path, sum = "/usr/bin/barrel", "9f2c000000000000000000000000000000000000000000000000000000000000"
+	if !strings.Contains(text, path) {
+		return text
+	}
+	program := filepath.Join(built.bin, "barrel")
+	image, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.NewReplacer(path, program, sum, fmt.Sprintf("%x", sha256.Sum256(image))).Replace(text)
 }
 
 // module is a Go module of a page's own that requires this one, as the program of an
