@@ -94,7 +94,7 @@ func (m *Machine) tabled(from overlay.Peer, msg *Message) {
 				want = append(want, Entry{Peer: e.Peer, ID: e.ID, State: e.State, Inc: e.Inc, Ref: e.Ref})
 			}
 		case r == nil && m.comesBack(e):
-			doubt = append(doubt, Entry{Peer: e.Peer, State: Down, Inc: e.Inc, Ref: e.Ref})
+			doubt = append(doubt, m.revive(e.Peer))
 		case r == nil || r.stamp(e.Inc, e.Ref) != 0 || !r.up():
 		case e.State == Down && m.now-r.doubted >= doubtPause:
 			r.doubted = m.now
@@ -108,8 +108,28 @@ func (m *Machine) tabled(from overlay.Peer, msg *Message) {
 }
 
 // comesBack reports whether a member was given up here for good and seems to live.
+// Nothing is kept of such a member that could say when it was doubted last.
 func (m *Machine) comesBack(e *Entry) bool {
+	if m.revived[e.Peer] || len(m.revived) >= maxEntries {
+		return false
+	}
 	return (e.State == Alive || e.State == Suspect) && e.Age <= m.patience() && m.marks.past(e.Peer, e.Inc, e.Ref)
+}
+
+// revive is the doubt about a member that was given up, of the stamp that it had last
+// here: only if it still has that one, others' words on it count for nothing.
+func (m *Machine) revive(p overlay.Peer) Entry {
+	m.revived[p] = true
+	k := m.marks.byPeer[p]
+	return Entry{Peer: p, State: Down, Inc: k.inc, Ref: k.ref}
+}
+
+// pauseRevival forgets in time who was doubted.
+func (m *Machine) pauseRevival() {
+	if m.reviveAt <= m.now {
+		clear(m.revived)
+		m.reviveAt = m.now + doubtPause
+	}
 }
 
 // lacks reports whether a neighbour's entry is news that its member must prove.

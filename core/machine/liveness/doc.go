@@ -91,7 +91,7 @@
 //	                    once and one every 2 s from each observer; stamps must be known
 //	DOUBT               unsigned: has the member named speak, no more often than every 5 s
 //	TABLE               unsigned: a hint what to ask proofs for (of each neighbour 512 a second), or
-//	                    whom to doubt
+//	                    whom to doubt, each no more often than every 5 s
 //	COUNTERS            unsigned for cost. Forged steps can keep a dead member on the list
 //	                    for as long as they come, or make a living one seem to stand still
 //	                    later, by running ahead of it, but no faster than twice the time.
