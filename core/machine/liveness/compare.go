@@ -52,8 +52,10 @@ func (m *Machine) compared(from overlay.Peer, msg *Message) {
 		m.say(from, Message{Kind: Differ, Sums: slices.Clone(m.table.sums[:])})
 	}
 	if m.now < l.table {
+		m.makeUp(l)
 		return
 	}
+	l.fresh = false
 	var entries []Entry
 	for i := range m.table.records {
 		r := &m.table.records[i]
@@ -63,6 +65,14 @@ func (m *Machine) compared(from overlay.Peer, msg *Message) {
 	}
 	l.table = m.now + min(tableEach*overlay.Time(len(entries)), tablePause)
 	m.sayAll(from, Table, entries)
+}
+
+// makeUp: the table may not be sent now. If it holds more than when it was, the link is
+// compared again when it may. Nothing but another signature makes it hold more, so this ends.
+func (m *Machine) makeUp(l *link) {
+	if l.fresh {
+		l.again = min(l.again, l.table)
+	}
 }
 
 // provable reports whether this node could answer who wants to know more of a member.

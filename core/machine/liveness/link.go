@@ -14,6 +14,7 @@ type link struct {
 	noted  overlay.Time   // when the peer was told that it counts as down
 	again  overlay.Time   // when to compare once more
 	table  overlay.Time   // before that, the table is not sent again
+	fresh  bool           // something was learned since it was sent
 	wanted int            // records asked for in this tick
 	news   []overlay.Peer // whom to tell of, one more than fewNews at most
 }

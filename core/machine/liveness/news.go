@@ -16,6 +16,7 @@ func (m *Machine) learned(p, from overlay.Peer) {
 	}
 	for i := range m.links {
 		l := &m.links[i]
+		l.fresh = l.fresh || l.peer != from
 		heard := l.peer == from || l.peer == p || from == overlay.Nobody && m.now-l.since > settling
 		if heard || len(l.news) > fewNews || slices.Contains(l.news, p) {
 			continue

@@ -108,6 +108,43 @@ func TestBothEndsLearnFromAComparison(t *testing.T) {
 	}
 }
 
+// prove has neighbour 2 prove members in a row.
+func (b *bench) prove(first, count overlay.Peer) {
+	b.t.Helper()
+	for p := first; p < first+count; p++ {
+		b.hear(2, Message{Kind: Records, Entries: []Entry{proven(p)}})
+	}
+}
+
+// What is learned while a neighbour may not be sent the table again follows when it may;
+// without anything learned nothing does.
+func TestATableThatWasHeldBackFollows(t *testing.T) {
+	b := quiet(t)
+	differ := Message{Kind: Differ, Sums: make([]uint64, buckets)}
+	b.prove(100, 1000)
+	b.hear(3, differ)
+	if b.said(Table) == 0 {
+		t.Fatal("no table")
+	}
+	b.hear(3, differ)
+	if l := b.m.link(3); b.said(Table) != 0 || l.again != overlay.Never {
+		t.Fatal("the same table again")
+	}
+	b.now += 300 * millisecond
+	b.prove(2000, 10)
+	b.m.compareAt = overlay.Never // not by chance
+	for range 32 {
+		told := b.told(100 * time.Millisecond)[3]
+		if told[Compare] == 0 {
+			continue
+		}
+		if b.hear(3, differ); b.said(Table) > 0 {
+			return
+		}
+	}
+	t.Error("the neighbour was not told within 3.5 s")
+}
+
 // Members whom the host does not know are asked for by what they are called on the
 // wire, of one neighbour at a time, and no more than a neighbour can send.
 func TestRecordsAreAskedOfOneNeighbour(t *testing.T) {
