@@ -10,11 +10,10 @@ import (
 // more, and a random one now and then.
 func (m *Machine) compare() {
 	for i := range m.links {
-		if l := &m.links[i]; m.more || l.again <= m.now {
+		if l := &m.links[i]; l.again <= m.now {
 			m.compareWith(l)
 		}
 	}
-	m.more = false
 	if m.compareAt > m.now || len(m.links) == 0 {
 		return
 	}

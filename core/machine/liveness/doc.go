@@ -69,7 +69,8 @@
 // it on, or the tree or an announcement of the broadcast goes to v. So in one piece of the
 // cluster every stamp is known to all, after as many times 0.2 s and three packets as the piece is wide,
 // and without any broadcast. Why it ends: a stamp is passed on by a node once, when it first
-// proves it; DIFFER is not answered with DIFFER; a record is asked of one neighbour a second.
+// proves it; DIFFER is not answered with DIFFER; a record is asked of one neighbour a second, of the
+// same not in the next one, and then after pauses that double up to 4 min.
 //
 // Messages get lost with links all the same. So a random neighbour is compared with once a
 // second after the start, ten times, then after 2, 4, 8 s and every 10 s. What a
@@ -90,7 +91,8 @@
 //	OBITUARY            if verified as the observer's, and that is a living member; 16 at
 //	                    once and one every 2 s from each observer; stamps must be known
 //	DOUBT               unsigned: has the member named speak, no more often than every 5 s
-//	TABLE               unsigned: a hint what to ask proofs for (of each neighbour 512 a second), or
+//	TABLE               unsigned: a hint what to ask proofs for (of each neighbour 512 a second, and
+//	                    next of others if it does not bring them), or
 //	                    whom to doubt, each no more often than every 5 s
 //	COUNTERS            unsigned for cost. Forged steps can keep a dead member on the list
 //	                    for as long as they come, or make a living one seem to stand still

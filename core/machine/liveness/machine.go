@@ -48,7 +48,6 @@ type Machine struct {
 	wants     map[asking]bool       // in this tick
 	revived   map[overlay.Peer]bool // given up, and doubted lately; maxEntries at most
 	reviveAt  overlay.Time          // when they may be doubted again
-	more      bool                  // and more is to be asked for
 	tickAt    overlay.Time
 	sweepAt   overlay.Time
 	armed     overlay.Time
