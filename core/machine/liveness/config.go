@@ -79,6 +79,7 @@ const (
 	maxTried     = 2048                   // of those remembered that a neighbour did not bring
 	tryPause     = 4 * time.Minute        // at most, before it is asked for such a one again
 	newsWait     = 200 * time.Millisecond // before news are passed on; a broadcast is faster
+	newsLinks    = 16                     // over which they are passed on at a time
 	fewNews      = 8                      // more are not told one by one
 	settling     = 5 * time.Second        // after that, broadcasts follow a new link
 	doubtPause   = 5 * time.Second        // between two doubts about one member

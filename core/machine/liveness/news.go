@@ -28,15 +28,34 @@ func (m *Machine) learned(e *Entry, from overlay.Peer) {
 	}
 }
 
-// sweepNews passes on what was learned a moment ago.
+// sweepNews passes on what was learned a moment ago, over a few links, from one by chance
+// on; over the others in a moment.
 func (m *Machine) sweepNews() {
 	if m.newsAt > m.now {
 		return
 	}
+	m.newsAt = overlay.Never
+	first, told := m.firstTold(), 0
 	for i := range m.links {
-		m.passOn(&m.links[i])
+		l := &m.links[(first+i)%len(m.links)]
+		switch {
+		case len(l.news) == 0:
+		case told == newsLinks:
+			m.newsAt = m.now + newsWait
+		default:
+			m.passOn(l)
+			l.news = l.news[:0]
+			told++
+		}
 	}
-	m.dropNews()
+}
+
+// firstTold is a link by chance if there are so many that not all are told at once.
+func (m *Machine) firstTold() int {
+	if len(m.links) <= newsLinks {
+		return 0
+	}
+	return m.rng.IntN(len(m.links))
 }
 
 // passOn tells a neighbour of a few members one by one; for more the sums are shorter.

@@ -62,6 +62,31 @@ func TestManyNewsAreCompared(t *testing.T) {
 	}
 }
 
+// Where there are many links, news go over some of them at a time, and in the end over all.
+func TestNewsArePassedOnOverAFewLinksAtATime(t *testing.T) {
+	b := quiet(t)
+	const links = 40
+	for p := overlay.Peer(100); p < 100+links; p++ {
+		b.step(overlay.Input[Message]{Kind: overlay.InLinkUp, Peer: p, Inc: 1})
+	}
+	b.wait(10*time.Second, others()...)
+	b.hear(2, Message{Kind: Records, Entries: []Entry{proven(21)}})
+	reached := 0
+	for range 10 {
+		told := 0
+		for _, kinds := range b.told(100 * time.Millisecond) {
+			told += kinds[Table]
+		}
+		reached += told
+		if told > newsLinks {
+			t.Errorf("told %d neighbours at once, want %d at most", told, newsLinks)
+		}
+	}
+	if reached != links+2 {
+		t.Errorf("told %d neighbours in 1 s, want each of the %d others once", reached, links+2)
+	}
+}
+
 // A broadcast passes itself on, except where the link is new.
 func TestABroadcastIsPassedOnOverNewLinks(t *testing.T) {
 	b := quiet(t)
