@@ -92,7 +92,7 @@ func (o *trio) register(n, service string) (end func()) {
 	}
 	return sync.OnceFunc(func() {
 		cancel()
-		_ = <-ended // of a node that may have been killed
+		o.Logf("%s at %s has ended: %v", service, n, <-ended)
 	})
 }
 
