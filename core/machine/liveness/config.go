@@ -22,10 +22,9 @@ type Config struct {
 	CounterRate int           // the same in a large cluster: so many steps per second in all of it
 	Expire      int           // steps that may be missed
 
-	GuardShare  float64       // of the members: more that fall within GuardWithin are a mass event
-	GuardLeast  int           // fewer than that never are
-	GuardWithin time.Duration // see GuardShare
-	GuardCalm   time.Duration // without change for that long, the mass event is over
+	GuardShare float64       // of the members: more that fall while a counter expires are a mass event
+	GuardLeast int           // fewer than that never are
+	GuardCalm  time.Duration // without change for that long, the mass event is over
 
 	Spread     time.Duration // refutations that many give at once are spread over that
 	Pulse      time.Duration // between two broadcasts that mend the tree, in the whole cluster
@@ -49,7 +48,7 @@ func Defaults() Config {
 	return Config{
 		Tick: time.Second, Round: 700 * time.Millisecond, Helpers: 2, SuspectMin: 2 * time.Second, SuspectMax: 8 * time.Second, Observers: 4, Damp: time.Minute,
 		CounterMin: 5 * time.Second, CounterRate: 200, Expire: 3,
-		GuardShare: 0.2, GuardLeast: 4, GuardWithin: 5 * time.Second, GuardCalm: 10 * time.Second,
+		GuardShare: 0.2, GuardLeast: 4, GuardCalm: 10 * time.Second,
 		Spread: 5 * time.Second, Pulse: 2 * time.Second, Compare: 10 * time.Second, Quarantine: 10 * time.Minute, Watermark: 24 * time.Hour,
 		MaxMembers: 20_000, MaxWatermarks: 100_000, MaxInc: 1 << 53, Accusations: 16, AccuseRate: 0.5,
 	}

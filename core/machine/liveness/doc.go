@@ -85,8 +85,9 @@
 //
 // # Many at once
 //
-// If more than a fifth of the members fall within 5 s, that is rather a partition than
-// so many deaths: Partitioned. The table shows at once what the suspicions say, but MemberDown is
+// If more than a fifth of the members fall within the time in which a counter expires, 15 s or
+// more, that is rather a partition than so many deaths: Partitioned. It is that long because those
+// whom no neighbour on this side watches fall last. The table shows at once what the suspicions say, but MemberDown is
 // held back until the counter of that member expires too, or nothing has changed for 10 s.
 // Healed comes when the share of the fallen is small again.
 //

@@ -19,7 +19,8 @@ func (m *Machine) guardFall(r *record) {
 	if r.told == Suspect {
 		return // it was counted then
 	}
-	for len(g.falls) > 0 && g.falls[0] < m.now-m.cfg.GuardWithin {
+	// Whom no neighbour on this side of a cut watches falls later, when its counter expires.
+	for len(g.falls) > 0 && g.falls[0] < m.now-m.patience() {
 		g.falls = g.falls[1:]
 	}
 	g.falls = append(g.falls, m.now)
