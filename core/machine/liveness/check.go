@@ -45,9 +45,7 @@ func (m *Machine) checkBounds() error {
 		return fmt.Errorf("%d revived, at most %d", len(m.revived), maxEntries)
 	case len(m.inquiries) > maxInquiries || len(m.relays) > maxRelays:
 		return fmt.Errorf("%d inquiries, %d for others", len(m.inquiries), len(m.relays))
-	case slices.ContainsFunc(m.links, func(l link) bool {
-		return len(l.news) > fewNews+1 || l.wanted > maxWanted || len(l.tried) > maxTried || len(l.order) > maxTried
-	}):
+	case slices.ContainsFunc(m.links, func(l link) bool { return len(l.news) > fewNews+1 || l.wanted > maxWanted }):
 		return fmt.Errorf("a link for which too much waits")
 	case m.pending() && m.sweepAt == overlay.Never:
 		return fmt.Errorf("something waits for ever")

@@ -72,16 +72,14 @@
 // cluster every stamp is known to all, after as many times 0.2 s and three packets as the piece is wide
 // (more where somebody has above 16 links, or lacks hundreds of members), and without any broadcast. Why it ends: a stamp is passed on by a node once, when it first
 // proves it; DIFFER is not answered with DIFFER; the sums are told
-// again only if a signature came since; a record is asked of one neighbour a second, of the same not in
-// the next one, and then after pauses that double up to 4 min.
+// again only if a signature came since; a record is asked of one neighbour a second.
 //
-// Messages get lost with links all the same. So a random neighbour is compared with once a
-// second after the start, ten times, then after 2, 4, 8 s and every 10 s. What a
-// neighbour taught brings back three of the ten. A neighbour of whom nothing could be asked, since another
-// was being asked or it had enough to do, is compared with in the next second. Nothing else but a member's
-// new signature makes it more: tables
-// that cannot become equal, since one is full, stay rare. In a quiet cluster one comparison in 10 s
-// remains, of 260 bytes, without an answer.
+// Messages get lost with links all the same. So a random neighbour is compared with once a second
+// after the start, ten times, then after 2, 4, 8 s and every 10 s. What a neighbour taught brings back
+// three of the ten. A neighbour that named more than it could be asked for is compared with in the
+// next second. Nothing else but a member's new signature makes it more: tables that cannot become
+// equal, since one is full, stay rare. In a quiet cluster one comparison in 10 s remains, of 260
+// bytes, without an answer.
 //
 // # Many at once
 //
@@ -97,8 +95,8 @@
 //	OBITUARY            if verified as the observer's, and that is a living member; 16 at
 //	                    once and one every 2 s from each observer; stamps must be known
 //	DOUBT               unsigned: has the member named speak, no more often than every 5 s
-//	TABLE               unsigned: a hint what to ask proofs for (of each neighbour 512 a second, next of
-//	                    others if they do not come), or whom to doubt, each every 5 s at most
+//	TABLE               unsigned: a hint what to ask proofs for (of each neighbour 512 a second), or
+//	                    whom to doubt, each every 5 s at most
 //	COUNTERS            unsigned for cost. Forged steps can keep a dead member on the list
 //	                    for as long as they come, or make a living one seem to stand still
 //	                    later, by running ahead of it, but no faster than twice the time.

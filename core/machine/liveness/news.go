@@ -10,14 +10,12 @@ import (
 // neighbour said is passed on to the others. A broadcast passes itself on, but perhaps not yet
 // over a link that is new. What was missed once is rarely the only thing: comparisons come often
 // again.
-func (m *Machine) learned(e *Entry, from overlay.Peer) {
-	p, came := e.Peer, m.askingFor(e)
+func (m *Machine) learned(p, from overlay.Peer) {
 	if from != overlay.Nobody {
 		m.rounds, m.compareAt = min(m.rounds, youngRounds-moreRounds), min(m.compareAt, m.now)
 	}
 	for i := range m.links {
 		l := &m.links[i]
-		delete(l.tried, came)
 		l.fresh = l.fresh || l.peer != from
 		heard := l.peer == from || l.peer == p || from == overlay.Nobody && m.now-l.since > settling
 		if heard || len(l.news) > fewNews || slices.Contains(l.news, p) {
@@ -87,53 +85,23 @@ type asking struct {
 	left    bool
 }
 
-// askingFor is what to ask for when somebody says that.
-func (m *Machine) askingFor(e *Entry) asking {
+// mayAsk notes that a neighbour is asked for a record, unless another is being asked, or
+// this one has enough to do: then it is compared with again.
+func (m *Machine) mayAsk(l *link, e *Entry) bool {
 	a := asking{id: e.ID, inc: e.Inc, ref: e.Ref, left: e.State == Left}
 	if e.Peer != overlay.Nobody {
 		a.id = m.cfg.ID(e.Peer)
 	}
-	return a
-}
-
-// tried is a record that a neighbour was asked for and has not brought.
-type tried struct {
-	until overlay.Time // before that, it is not asked for it again
-	pause overlay.Time
-}
-
-// mayAsk notes that a neighbour is asked for a record, unless it was asked before and did
-// not bring it. If another is being asked, or this one has enough to do, it is compared with
-// again: what does not come from there may then come from here.
-func (m *Machine) mayAsk(l *link, e *Entry) bool {
-	a := m.askingFor(e)
 	switch {
-	case m.now < l.tried[a].until:
+	case m.wants[a]:
 		return false
-	case m.wants[a] || l.wanted >= maxWanted:
+	case l.wanted >= maxWanted:
 		l.again = min(l.again, m.now)
 		return false
 	}
 	l.wanted++
 	m.wants[a] = true
-	m.try(l, a)
 	return true
-}
-
-// try notes whom a record is asked of. Others come first in the next tick, and after that the
-// pause doubles: nobody blocks a record by naming it, and one that can not be accepted here
-// costs little. The oldest notes give way.
-func (m *Machine) try(l *link, a asking) {
-	before, known := l.tried[a]
-	pause := min(max(2*before.pause, m.cfg.Tick), tryPause)
-	l.tried[a] = tried{until: max(m.tickAt, m.now) + pause, pause: pause}
-	if known {
-		return
-	}
-	if l.order = append(l.order, a); len(l.order) > maxTried {
-		delete(l.tried, l.order[0])
-		l.order = l.order[1:]
-	}
 }
 
 // askAnew: what was asked for and has not come by now may be asked of others.

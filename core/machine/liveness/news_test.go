@@ -201,49 +201,6 @@ func TestRecordsAreAskedOfOneNeighbour(t *testing.T) {
 	}
 }
 
-// Who names a record first and does not bring it keeps nobody else from bringing it.
-func TestWhoBringsNothingIsNotAskedNext(t *testing.T) {
-	b := quiet(t)
-	table := Message{Kind: Table, Entries: []Entry{{ID: 77, State: Alive, Inc: 1}}}
-	b.hear(2, table)
-	b.hear(3, table)
-	if b.said(Want) != 0 {
-		t.Fatal("asked two neighbours at once")
-	}
-	b.m.compareAt = overlay.Never // not by chance
-	if told := b.told(1100 * time.Millisecond); told[3][Compare] != 1 || told[4][Compare] != 0 {
-		t.Errorf("told %v, want a comparison with 3 only", told)
-	}
-	b.hear(2, table)
-	if b.said(Want) != 0 {
-		t.Error("asked the same neighbour next")
-	}
-	if b.hear(3, table); b.said(Want) != 1 {
-		t.Error("did not ask the other")
-	}
-	b.hear(3, Message{Kind: Records, Entries: []Entry{proven(77)}})
-	b.want(77, Alive)
-	if len(b.m.link(2).tried)+len(b.m.link(3).tried) != 0 {
-		t.Error("still remembers whom it asked")
-	}
-}
-
-// What nobody brings, or what cannot be taken, is asked for more and more rarely.
-func TestWhatDoesNotComeIsAskedForRarely(t *testing.T) {
-	b := quiet(t)
-	asked := 0
-	for range 600 {
-		for p := overlay.Peer(2); p <= 4; p++ {
-			b.hear(p, Message{Kind: Table, Entries: []Entry{{ID: 77, State: Alive, Inc: 1}}})
-			asked += b.said(Want)
-		}
-		b.wait(time.Second, others()...)
-	}
-	if asked < 15 || asked > 36 {
-		t.Errorf("asked %d times in 10 minutes, want about 10 of each of 3 neighbours", asked)
-	}
-}
-
 // ignorant is a host that knows nobody.
 type ignorant struct{ numbers }
 
