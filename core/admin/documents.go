@@ -58,7 +58,7 @@ type Slot struct {
 	External bool   `json:"external"`
 	Health   string `json:"health"`
 	Detail   string `json:"detail"`
-	Sandbox  string `json:"sandbox"` // what a plugin process may touch; empty: whatever the node may
+	Sandbox  string `json:"sandbox,omitempty"` // what a plugin process may touch; empty: whatever the node may
 }
 
 // MemberCounts counts members by state.
@@ -159,7 +159,7 @@ type Plugin struct {
 	Health   string `json:"health"` // "unused" when the node does not use it
 	PID      int    `json:"pid"`
 	Restarts int    `json:"restarts"`
-	Sandbox  string `json:"sandbox"` // what the process may touch; empty: whatever the node may
+	Sandbox  string `json:"sandbox,omitempty"` // what the process may touch; empty: whatever the node may
 }
 
 // Event is one thing that happened. Extra holds the fields that only some kinds have;
