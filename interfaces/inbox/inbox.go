@@ -30,7 +30,8 @@ const (
 )
 
 // Box holds what waits. Adding never blocks. A peer whose frames exceed the bound is
-// reported once, and the rest of its frames on that link is dropped; link ups and downs
+// reported once, and the rest of its frames on that link is dropped, unless Renew is
+// called; link ups and downs
 // are never lost, but a link that came and went unseen may be. All methods are safe for
 // concurrent use. Own is what the membership tells itself.
 type Box[Own any] struct {
@@ -126,6 +127,21 @@ func (b *Box[Own]) Put(in membership.Input) {
 		b.putBroadcast(in)
 	case !in.Peer.Node.IsZero():
 		b.putPeer(in)
+	}
+	b.signal()
+}
+
+// Renew begins anew with a peer that was reported, as if its link had gone and come back:
+// for those who compare notes with it at a new link, and so make good what was dropped.
+// It does nothing if the link has changed since.
+func (b *Box[Own]) Renew(node name.Node) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if box := b.peers[node]; box == nil || !box.told {
+		return
+	}
+	for _, kind := range []membership.InputKind{membership.LinkDown, membership.LinkUp} {
+		b.putPeer(membership.Input{Kind: kind, Peer: membership.Peer{Node: node}})
 	}
 	b.signal()
 }

@@ -97,6 +97,34 @@ func TestFramesAreBounded(t *testing.T) {
 	}
 }
 
+// TestAPeerIsRenewed: who was too fast is heard again after its link has seemed to change,
+// and not if it has changed by itself.
+func TestAPeerIsRenewed(t *testing.T) {
+	b := opened()
+	flood := func() {
+		for range maxFrames + 1 {
+			b.Put(frameFrom("flood", 1))
+		}
+		if got := drained(b); got[len(got)-1].TooFast.IsZero() {
+			t.Fatal("not reported")
+		}
+	}
+	flood()
+	b.Renew(peerNamed("flood").Node)
+	b.Put(frameFrom("flood", 2))
+	got := drained(b)
+	if len(got) != 3 || got[0].Input.Kind != membership.LinkDown || got[1].Input.Kind != membership.LinkUp || got[2].Input.Kind != membership.Frame {
+		t.Errorf("after Renew came %+v, want the link down and up, and the frame", got)
+	}
+	flood()
+	b.Put(membership.Input{Kind: membership.LinkDown, Peer: peerNamed("flood")})
+	b.Renew(peerNamed("flood").Node)
+	b.Renew(peerNamed("unknown").Node)
+	if got := drained(b); len(got) != 1 || got[0].Input.Kind != membership.LinkDown {
+		t.Errorf("after the link fell by itself came %+v", got)
+	}
+}
+
 func TestBroadcastsAreBounded(t *testing.T) {
 	b := opened()
 	for range maxBroadcasts + 7 {

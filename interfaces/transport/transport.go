@@ -115,8 +115,9 @@ type Migrator interface {
 // Rover is the optional ability of a connection to notice that this machine has moved.
 type Rover interface {
 	// Astray reports that what is sent now leaves from another local address than it did
-	// when the connection was made or last moved, so that it had better move, or be made
-	// anew by the end that cannot. Cheap enough to ask every second.
+	// when the connection was made or last moved, or from one that this machine does not
+	// have any more, so that it had better move, or be made anew by the end that cannot.
+	// Cheap enough to ask twice a second.
 	Astray() bool
 }
 

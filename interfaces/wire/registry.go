@@ -181,6 +181,7 @@ func (r *Registry) parcel(p inbox.Parcel[membership.Event]) *registryv1.FeedRequ
 		return &registryv1.FeedRequest{Kind: registryv1.FeedRequest_MEMBER, Node: p.Own.Node.String(), Event: memberEventToWire(*p.Own)}
 	case p.Input == nil:
 		r.env.Log.Debug("frames dropped: a neighbour sends more than the plugin reads", "peer", p.TooFast)
+		r.box.Renew(p.TooFast)
 		return nil
 	}
 	kinds := map[membership.InputKind]registryv1.FeedRequest_Kind{

@@ -78,13 +78,14 @@ func (o *ormap) tick() {
 }
 
 // take gives the machine what came. A peer that sends more than is read loses frames,
-// which comparisons make good.
+// which comparisons make good: they begin anew with it.
 func (o *ormap) take(p inbox.Parcel[membership.Event]) {
 	switch {
 	case p.Own != nil:
 		o.member(p.Own)
 	case p.Input == nil:
 		o.env.Log.Debug("frames dropped: a neighbour sends more than is read", "peer", p.TooFast)
+		o.box.Renew(p.TooFast)
 	default:
 		o.linked(p.Input)
 	}

@@ -42,14 +42,14 @@ type conn struct {
 
 // newConn wraps a connection whose handshake is complete. Without a binding there is
 // no proof of who is there, so the connection is of no use and is closed.
-func newConn(qc *quic.Conn, dialed bool) (*conn, error) {
+func newConn(qc *quic.Conn, dialed, private bool) (*conn, error) {
 	state := qc.ConnectionState()
 	material, err := state.TLS.ExportKeyingMaterial("EXPORTER-Channel-Binding", nil, 32) // RFC 9266
 	if err != nil {
 		_ = qc.CloseWithError(quic.ApplicationErrorCode(transport.CloseProtocol), "no channel binding") // returns nil
 		return nil, fmt.Errorf("channel binding: %w", err)
 	}
-	c := &conn{quic: qc, dialed: dialed, binding: [32]byte(material)}
+	c := &conn{quic: qc, dialed: dialed, private: private, binding: [32]byte(material)}
 	if local := name.AddressFrom(addrPort(qc.LocalAddr())); dialed {
 		c.local.Store(&local)
 		c.remote = name.AddressFrom(addrPort(qc.RemoteAddr()))

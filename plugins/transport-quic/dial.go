@@ -32,14 +32,14 @@ func (l *life) dial(ctx context.Context, addr name.Address) (transport.Conn, err
 			return nil, err
 		}
 		if qc != nil {
-			return l.adoptVia(qc)
+			return l.adopt(qc, true, true)
 		}
 	}
 	targets, err := l.resolve(ctx, addr)
 	if err == nil {
 		var qc *quic.Conn
 		if qc, err = l.race(ctx, targets); err == nil {
-			return l.adopt(qc, true)
+			return l.adopt(qc, true, false)
 		}
 	}
 	if l.ctx.Err() != nil {

@@ -9,10 +9,11 @@ import (
 
 // lenient is a socket on which a packet that has no way out for now is lost, as it would
 // be further on. QUIC gives a connection up at the first packet that the system does not
-// send; but a machine that changes its address has none for a moment, and some of its
-// connections belong to the former one until they have moved. Whoever dials still learns
-// at once that there is no way: only a handshake uses packets with a long header (RFC
-// 9000 section 17.2).
+// send; but a machine that changes its address has none for a moment, and connections
+// that were accepted send from the address that the peer dialed, which the machine may
+// not have any more, until they are made anew. Whoever dials still learns at once that
+// there is no way: only a handshake uses packets with a long header (RFC 9000 section
+// 17.2).
 type lenient struct{ *net.UDPConn }
 
 // longHeader is the bit in the first byte of a packet.

@@ -89,7 +89,7 @@ func (l *life) acceptLoop(ctx context.Context) {
 }
 
 func (l *life) offer(qc *quic.Conn) {
-	c, err := l.adopt(qc, false)
+	c, err := l.adopt(qc, false, false)
 	if err != nil {
 		return // it is closed, and the peer knows why
 	}
@@ -101,8 +101,8 @@ func (l *life) offer(qc *quic.Conn) {
 }
 
 // adopt wraps a connection and keeps it in sight until it ends.
-func (l *life) adopt(qc *quic.Conn, dialed bool) (*conn, error) {
-	c, err := newConn(qc, dialed)
+func (l *life) adopt(qc *quic.Conn, dialed, private bool) (*conn, error) {
+	c, err := newConn(qc, dialed, private)
 	if err != nil {
 		return nil, err
 	}

@@ -13,15 +13,21 @@ import (
 type machine struct {
 	look func() []netip.Addr
 
-	mu     sync.Mutex
-	looked time.Time
-	seen   []netip.Addr
-	state  uint64     // grows whenever they change
-	home   netip.Addr // was one of them once
+	mu      sync.Mutex
+	looked  time.Time
+	seen    []netip.Addr
+	state   uint64     // grows whenever they change
+	changed time.Time  // when it did last
+	home    netip.Addr // was one of them once
 }
 
-// lookAgain is for how long what was seen counts: a move is noticed that much later.
-const lookAgain = 500 * time.Millisecond
+const (
+	// lookAgain is for how long what was seen counts: a move is noticed that much later.
+	lookAgain = 500 * time.Millisecond
+	// settling is for how long after the addresses the routes may still change: most
+	// systems have a new address before the route that prefers it.
+	settling = 10 * time.Second
+)
 
 func (m *machine) addresses() []netip.Addr {
 	m.mu.Lock()
@@ -30,12 +36,13 @@ func (m *machine) addresses() []netip.Addr {
 	return m.seen
 }
 
-// version stands for the addresses: it is another when they are, and never 0.
-func (m *machine) version() uint64 {
+// version stands for the addresses: it is another when they are, and never 0. settled:
+// they have been the same for so long that the routes are made.
+func (m *machine) version() (state uint64, settled bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.refresh()
-	return m.state
+	return m.state, time.Since(m.changed) > settling
 }
 
 func (m *machine) refresh() {
@@ -43,10 +50,12 @@ func (m *machine) refresh() {
 		return
 	}
 	now := m.look()
+	m.looked = time.Now()
 	if m.state == 0 || !slices.Equal(now, m.seen) {
 		m.state++
+		m.changed = m.looked
 	}
-	m.seen, m.looked = now, time.Now()
+	m.seen = now
 }
 
 // moved reports that the machine had an address and has others now. One that it never

@@ -52,6 +52,13 @@ func start(t testing.TB, node string, change func(*Settings)) *carrier {
 func startIn(t testing.TB, env plugin.Env, change func(*Settings)) *carrier {
 	t.Helper()
 	c := build(t, env, change)
+	run(t, c)
+	return c
+}
+
+// run starts a transport that runs until the test ends.
+func run(t testing.TB, c *carrier) {
+	t.Helper()
 	if err := c.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +67,6 @@ func startIn(t testing.TB, env plugin.Env, change func(*Settings)) *carrier {
 			t.Error(err)
 		}
 	})
-	return c
 }
 
 // connect dials and accepts.

@@ -91,6 +91,13 @@ func (l *life) leaveSides(c *conn, but *side) {
 	}
 }
 
+// leaveSide forgets that a connection wanted to use a side.
+func (l *life) leaveSide(c *conn, s *side) {
+	l.sides.mu.Lock()
+	defer l.sides.mu.Unlock()
+	delete(s.users, c)
+}
+
 // close ends all of them; the connections have been closed before.
 func (s *sides) close() (err error) {
 	s.mu.Lock()
@@ -125,16 +132,6 @@ func (l *life) dialVia(ctx context.Context, addr name.Address) (*quic.Conn, erro
 	return qc, nil
 }
 
-// adoptVia is adopt for a connection on a packet connection of the path's making.
-func (l *life) adoptVia(qc *quic.Conn) (transport.Conn, error) {
-	c, err := l.adopt(qc, true)
-	if err != nil {
-		return nil, err
-	}
-	c.private = true
-	return c, nil
-}
-
 // dropSide closes one that carries nothing.
 func (l *life) dropSide(s *side) {
 	l.sides.mu.Lock()
@@ -154,24 +151,37 @@ func (c *conn) Migrate(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, migrateTime)
 	defer cancel()
+	defer context.AfterFunc(c.ctx, cancel)()
 	s, err := c.life.sideFor(ctx, c)
 	if err != nil {
 		return fmt.Errorf("no local address to go to: %w", err)
 	}
-	path, err := c.quic.AddPath(s.quic)
-	if err != nil {
-		return fmt.Errorf("%w: %w", err, transport.ErrFixed)
-	}
-	if err := path.Probe(ctx); err != nil {
-		return fmt.Errorf("the path from %s is not answered: %w", s.socket.LocalAddr(), errors.Join(err, ctx.Err()))
-	}
-	if err := path.Switch(); err != nil {
-		return fmt.Errorf("the path from %s: %w", s.socket.LocalAddr(), err)
+	if err := c.moveTo(ctx, s); err != nil {
+		c.life.leaveSide(c, s)
+		return err
 	}
 	local := name.AddressFrom(addrPort(s.socket.LocalAddr()))
 	c.local.Store(&local)
 	c.life.leaveSides(c, s)
 	c.way.taken()
 	c.Astray() // to know the way as it is now
+	return nil
+}
+
+// moveTo proves the path from a side and takes it. A path that does not answer is given
+// up: the peer grants few connection IDs, and each path holds one.
+func (c *conn) moveTo(ctx context.Context, s *side) error {
+	path, err := c.quic.AddPath(s.quic)
+	if err != nil {
+		return fmt.Errorf("%w: %w", err, transport.ErrFixed)
+	}
+	if err = path.Probe(ctx); err != nil {
+		err = fmt.Errorf("the path from %s is not answered: %w", s.socket.LocalAddr(), errors.Join(err, ctx.Err()))
+	} else if err = path.Switch(); err != nil {
+		err = fmt.Errorf("the path from %s: %w", s.socket.LocalAddr(), err)
+	}
+	if err != nil {
+		return errors.Join(err, path.Close())
+	}
 	return nil
 }

@@ -3,6 +3,7 @@ package transportquic
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
@@ -12,16 +13,17 @@ import (
 type way struct {
 	mu     sync.Mutex
 	from   netip.Addr // the zero value until it is known
-	asOf   uint64     // the state of the machine's addresses when it was found out
+	asOf   uint64     // the state of the machine's addresses when it was found out; 0: to be asked again
 	astray bool
 }
 
-// look finds out whether packets leave from another address than they did. As long as
-// the machine keeps its addresses, that is not asked again.
-func (w *way) look(asOf uint64, source func() (netip.Addr, error)) (astray bool) {
+// look finds out whether packets leave from another address than they did. Once the
+// machine has settled with its addresses, that is not asked again until they change.
+func (w *way) look(here *machine, source func() (netip.Addr, error)) (astray bool) {
+	state, settled := here.version()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.asOf == asOf {
+	if w.asOf == state {
 		return w.astray
 	}
 	now, err := source()
@@ -31,8 +33,23 @@ func (w *way) look(asOf uint64, source func() (netip.Addr, error)) (astray bool)
 	if !w.from.IsValid() {
 		w.from = now
 	}
-	w.asOf, w.astray = asOf, now != w.from
+	w.asOf, w.astray = 0, now != w.from
+	if settled {
+		w.asOf = state
+	}
 	return w.astray
+}
+
+// lost reports that the machine had an address, by which the packets leave, and has it no
+// more. One that it never had is its own in some other manner, and stays.
+func (w *way) lost(local netip.Addr, here []netip.Addr) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if slices.Contains(here, local) {
+		w.from = local
+		return false
+	}
+	return w.from == local
 }
 
 // taken notes that the connection goes the present way.
@@ -62,15 +79,29 @@ func sourceOf(to netip.AddrPort) (netip.Addr, error) {
 	return addrPort(probe.LocalAddr()).Addr(), probe.Close()
 }
 
-// Astray reports that the packets of the connection leave from another local address
-// than when it was made or last moved. One on a socket with an address of its own, or on
-// a path of somebody's making, never is.
+// Astray reports that the packets of a connection that was dialed leave from another
+// local address than when it was made or last moved. Those of one that was accepted
+// leave from the address that the peer dialed, wherever the routes lead: it is astray
+// when the machine has lost that address, and has another way to the peer. A connection
+// on a socket with an address of its own, or on a path of somebody's making, never is.
 func (c *conn) Astray() bool {
 	l := c.life
 	if l.source == nil || !l.bound.Addr().IsUnspecified() || c.private {
 		return false
 	}
-	_, remote := c.addresses()
+	local, remote := c.addresses()
 	to, err := netip.ParseAddrPort(remote.String())
-	return err == nil && c.way.look(l.here.version(), func() (netip.Addr, error) { return l.source(to) })
+	if err != nil {
+		return false
+	}
+	source := func() (netip.Addr, error) { return l.source(to) }
+	if c.dialed {
+		return c.way.look(l.here, source)
+	}
+	at, err := netip.ParseAddrPort(local.String())
+	if err != nil || at.Addr().IsUnspecified() || !c.way.lost(at.Addr().WithZone(""), l.here.addresses()) {
+		return false
+	}
+	_, err = source()
+	return err == nil
 }

@@ -20,14 +20,15 @@ type peer struct {
 
 	serving []place // what it pulled here, still to be sent
 	current *ownerlog.Serving
-	ahead   int // frames that it has room for
+	under   []int // sizes of the frames that it was sent and has not answered, in order
+	ahead   int   // their sum
 }
 
 const (
-	chunk   = 32 << 10 // bytes of a DATA frame, about
-	window  = 8        // frames that a transfer is ahead: what is under way when an answer takes 100 ms
-	atOnce  = 256      // owners in one PULL
-	maxWant = 1 << 16  // owners wanted of one peer
+	chunk   = 32 << 10  // bytes of a DATA frame, about
+	window  = 256 << 10 // bytes under way at which a transfer waits: far less than a host takes in
+	atOnce  = 256       // owners in one PULL
+	maxWant = 1 << 16   // owners wanted of one peer
 )
 
 func (m *Machine) peer(node name.Node) *peer {
@@ -176,27 +177,34 @@ func (m *Machine) fetchesDue() {
 // pulled begins to send a peer what it lacks; what it pulled before is void.
 func (m *Machine) pulled(p *peer, places []place) {
 	m.seal()
-	p.serving, p.current, p.ahead = places, nil, window
+	p.serving, p.current, p.under, p.ahead = places, nil, nil, 0
 	m.serve(p)
 }
 
-// serve sends as many frames as the peer has room for.
+// serve sends until enough is under way, or all.
 func (m *Machine) serve(p *peer) {
-	for p.ahead > 0 {
+	for p.ahead < window {
 		msg := message{kind: data}
 		for !msg.last && len(msg.chunk) < chunk {
 			msg.chunk, msg.last = m.piece(p, msg.chunk)
 		}
-		p.ahead--
 		for len(msg.chunk) > MaxFrame-8 { // one long entry
-			m.send(p.node, encode(&message{kind: data, chunk: msg.chunk[:chunk]}))
+			m.sendData(p, &message{kind: data, chunk: msg.chunk[:chunk]})
 			msg.chunk = msg.chunk[chunk:]
 		}
-		m.send(p.node, encode(&msg))
+		m.sendData(p, &msg)
 		if msg.last {
-			p.serving, p.current, p.ahead = nil, nil, 0
+			p.serving, p.current, p.under, p.ahead = nil, nil, nil, 0
+			return
 		}
 	}
+}
+
+func (m *Machine) sendData(p *peer, msg *message) {
+	frame := encode(msg)
+	p.under = append(p.under, len(frame))
+	p.ahead += len(frame)
+	m.send(p.node, frame)
 }
 
 // piece appends what comes next; last: nothing does.
@@ -218,10 +226,11 @@ func (m *Machine) piece(p *peer, b []byte) (_ []byte, last bool) {
 	return b, false
 }
 
-// moreOf: the peer has room for another frame.
+// moreOf: the peer has taken another frame.
 func (m *Machine) moreOf(p *peer) {
-	if p.current != nil || len(p.serving) > 0 {
-		p.ahead = min(p.ahead+1, window)
+	if len(p.under) > 0 {
+		p.ahead -= p.under[0]
+		p.under = p.under[1:]
 		m.serve(p)
 	}
 }

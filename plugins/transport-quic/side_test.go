@@ -1,0 +1,111 @@
+package transportquic
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/plugintest"
+	"github.com/barrelp2p/barrel/interfaces/transport"
+)
+
+// mute is a socket that loses what is sent as long as it is silent.
+type mute struct {
+	*net.UDPConn
+	silent *atomic.Bool
+}
+
+func (m mute) WriteMsgUDP(b, oob []byte, to *net.UDPAddr) (n, oobn int, err error) {
+	if m.silent.Load() {
+		return len(b), len(oob), nil
+	}
+	return m.UDPConn.WriteMsgUDP(b, oob, to)
+}
+
+// startMute makes a transport whose connections move to sockets that are silent until
+// told otherwise.
+func startMute(t *testing.T) (c *carrier, silent *atomic.Bool) {
+	t.Helper()
+	silent = &atomic.Bool{}
+	silent.Store(true)
+	c = build(t, plugintest.Env(t, "a@127.0.0.1"), nil)
+	c.fresh = func(ctx context.Context) (net.PacketConn, error) {
+		var config net.ListenConfig
+		socket, err := config.ListenPacket(ctx, "udp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		return mute{socket.(*net.UDPConn), silent}, nil
+	}
+	run(t, c)
+	return c, silent
+}
+
+// An attempt to move that fails leaves nothing behind: the connection can move later,
+// however many have failed.
+func TestAFailedMoveLeavesNothing(t *testing.T) {
+	t.Parallel()
+	from, silent := startMute(t)
+	c, _ := connect(t, from, start(t, "b@127.0.0.1", nil))
+	for range 8 { // a peer grants no more than four connection IDs
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+		if err := c.(transport.Migrator).Migrate(ctx); err == nil {
+			t.Error("moved over a path that is silent")
+		}
+		cancel()
+	}
+	sides := &from.running().sides
+	if n := len(sides.all); n != 1 || len(sides.all[0].users) != 0 {
+		t.Errorf("%d packet connections were made, want one that nobody uses", n)
+	}
+	silent.Store(false)
+	ctx, cancel := context.WithTimeout(t.Context(), plugintest.Patience)
+	defer cancel()
+	if err := c.(transport.Migrator).Migrate(ctx); err != nil {
+		t.Errorf("when the path answers: %v", err)
+	}
+}
+
+// A move ends with the connection.
+func TestAMoveEndsWithTheConnection(t *testing.T) {
+	t.Parallel()
+	from, _ := startMute(t)
+	c, _ := connect(t, from, start(t, "b@127.0.0.1", nil))
+	failed := make(chan error, 1)
+	began := time.Now()
+	go func() { failed <- c.(transport.Migrator).Migrate(t.Context()) }()
+	plugintest.Eventually(t, "the move is under way", func() bool {
+		sides := &from.running().sides
+		sides.mu.Lock()
+		defer sides.mu.Unlock()
+		return len(sides.all) == 1
+	})
+	if err := c.Close(transport.CloseDropped, ""); err != nil {
+		t.Error(err)
+	}
+	if err := <-failed; err == nil || time.Since(began) > migrateTime/2 {
+		t.Errorf("ended after %v: %v", time.Since(began), err)
+	}
+}
+
+// The local address of a connection on a path of its own is that of the path.
+func TestThePathHasTheLocalAddress(t *testing.T) {
+	t.Parallel()
+	to := start(t, "b@127.0.0.1", nil)
+	var via net.PacketConn
+	from := build(t, plugintest.Env(t, "a@127.0.0.1"), func(s *Settings) { s.Listen = ":0" })
+	from.path = func(ctx context.Context, addr name.Address) (net.PacketConn, net.Addr, error) {
+		var err error
+		var config net.ListenConfig
+		via, err = config.ListenPacket(ctx, "udp", ":0")
+		return via, net.UDPAddrFromAddrPort(addrPortOf(t, addr)), err
+	}
+	run(t, from)
+	c, _ := connect(t, from, to)
+	if got, want := c.Info().Local, name.AddressFrom(addrPort(via.LocalAddr())); got != want {
+		t.Errorf("local address %s, want %s", got, want)
+	}
+}
