@@ -70,6 +70,8 @@ func TestASandboxedPlugin(t *testing.T) {
 		"write inside": "ok", "read inside": "ok", "read outside": "permission denied", "write outside": "permission denied",
 		"truncate outside": "permission denied", "read through proc": "permission denied",
 		"udp": "permission denied", "tcp": "permission denied", "signal": scopedSignal(),
+		"signal to threads": scopedSignal(), "memory of threads": "operation not permitted",
+		"limits of the host": "operation not permitted",
 	})
 	if secret, err := os.ReadFile(filepath.Join(outside, "secret")); err != nil || string(secret) != "hunter2" {
 		t.Errorf("the secret is %q now, %v", secret, err)
@@ -100,7 +102,8 @@ func TestASandboxWithNetwork(t *testing.T) {
 		t.Fatalf("Start: %v\n%s", err, w.log.tail())
 	}
 	if sandboxLacking() == nil {
-		w.expectTries(map[string]string{"udp": "ok", "tcp": "ok", "write outside": "permission denied", "execute": "ok"})
+		w.expectTries(map[string]string{"udp": "ok", "tcp": "ok", "write outside": "permission denied", "execute": "ok",
+			"signal to threads": scopedSignal(), "memory of threads": "operation not permitted"})
 	}
 }
 
