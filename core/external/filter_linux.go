@@ -48,6 +48,7 @@ func newFilter(arch uint32, thread int, network bool) filter {
 		load(atNumber), jump(unix.BPF_JGE, x32, 0, 1), refuse(unix.EPERM),
 	}
 	f.shutProcesses(uint32(thread)) //nolint:gosec // no thread has a negative number
+	f.shutAttributes()
 	if !network {
 		f.shutNetwork()
 	}
@@ -72,6 +73,19 @@ func (f *filter) shutProcesses(thread uint32) {
 	// A file that tells its owner of news by a signal does so by one that does no harm.
 	f.on(unix.SYS_FCNTL, load(atSecond), jump(unix.BPF_JEQ, unix.F_SETSIG, 0, 1), refuse(unix.EPERM), allow())
 	f.on(unix.SYS_PRLIMIT64, load(atFirst), jump(unix.BPF_JEQ, 0, 1, 0), refuse(unix.EPERM), allow())
+}
+
+// shutAttributes refuses to change owners, times and modes, of which Landlock knows
+// nothing. The mode of a file that is open can be set to what our own files have.
+func (f *filter) shutAttributes() {
+	for _, number := range append(pathCalls(),
+		unix.SYS_FCHMODAT, unix.SYS_FCHMODAT2, unix.SYS_FCHOWN, unix.SYS_FCHOWNAT, unix.SYS_UTIMENSAT,
+		unix.SYS_SETXATTR, unix.SYS_LSETXATTR, unix.SYS_FSETXATTR, unix.SYS_SETXATTRAT,
+		unix.SYS_REMOVEXATTR, unix.SYS_LREMOVEXATTR, unix.SYS_FREMOVEXATTR, unix.SYS_REMOVEXATTRAT, unix.SYS_FILE_SETATTR,
+	) {
+		f.on(number, refuse(unix.EPERM))
+	}
+	f.on(unix.SYS_FCHMOD, load(atSecond), jump(unix.BPF_JSET, 0o7777&^0o644, 0, 1), refuse(unix.EPERM), allow())
 }
 
 // load takes four bytes of the call.
@@ -108,14 +122,16 @@ func (f filter) install() error {
 
 // shutNetwork leaves of the network what a plugin needs to be called: stream sockets of
 // this machine, on which it waits. Landlock knows TCP only, so the calls that make
-// sockets and connect them are refused.
+// sockets and connect them are refused. One of a pair for datagrams could send to any.
 func (f *filter) shutNetwork() {
 	f.on(unix.SYS_CONNECT, refuse(unix.EACCES))
 	f.on(unix.SYS_IO_URING_SETUP, refuse(unix.EACCES)) // it would do all that without a call
-	f.on(unix.SYS_SOCKET,
-		load(atFirst), jump(unix.BPF_JEQ, unix.AF_UNIX, 0, 3),
-		load(atSecond), and(0xf), // without SOCK_CLOEXEC and SOCK_NONBLOCK
-		jump(unix.BPF_JEQ, unix.SOCK_STREAM, 1, 0), refuse(unix.EACCES), allow())
+	for _, number := range []uint32{unix.SYS_SOCKET, unix.SYS_SOCKETPAIR} {
+		f.on(number,
+			load(atFirst), jump(unix.BPF_JEQ, unix.AF_UNIX, 0, 3),
+			load(atSecond), and(0xf), // without SOCK_CLOEXEC and SOCK_NONBLOCK
+			jump(unix.BPF_JEQ, unix.SOCK_STREAM, 1, 0), refuse(unix.EACCES), allow())
+	}
 }
 
 func and(mask uint32) unix.SockFilter {

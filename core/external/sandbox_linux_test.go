@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -161,4 +162,34 @@ func expectCalls(t *testing.T, network bool) {
 	expect("getfd", err, nil)
 	expect("own limit", unix.Prlimit(0, unix.RLIMIT_CPU, nil, &unix.Rlimit{}), nil)
 	expect("limit", unix.Prlimit(self, unix.RLIMIT_CPU, nil, &unix.Rlimit{}), unix.EPERM)
+	expectAttributes(t, expect)
+	wanted := map[bool]error{false: unix.EACCES}[network]
+	datagrams, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	expect("a pair for datagrams", err, wanted)
+	internet, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	expect("a socket of the network", err, wanted)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	expect("a pair for streams", err, nil)
+	expect("connect", unix.Connect(pair[0], &unix.SockaddrUnix{Name: "/none"}), map[bool]error{false: unix.EACCES, true: unix.ENOENT}[network])
+	for _, fd := range []int{pair[0], pair[1]} {
+		_ = unix.Close(fd)
+	}
+	if network {
+		_, _, _ = unix.Close(datagrams[0]), unix.Close(datagrams[1]), unix.Close(internet)
+	}
+}
+
+// expectAttributes tries what changes more of a file than what is in it.
+func expectAttributes(t *testing.T, expect func(string, error, error)) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	expect("create", err, nil)
+	defer func() { _ = file.Close() }()
+	expect("chmod", os.Chmod(file.Name(), 0o600), unix.EPERM)
+	expect("chown", os.Chown(file.Name(), os.Getuid(), os.Getgid()), unix.EPERM)
+	expect("lchown", os.Lchown(file.Name(), os.Getuid(), os.Getgid()), unix.EPERM)
+	expect("chtimes", os.Chtimes(file.Name(), time.Now(), time.Now()), unix.EPERM)
+	expect("setxattr", unix.Setxattr(file.Name(), "user.x", nil, 0), unix.EPERM)
+	expect("removexattr", unix.Removexattr(file.Name(), "user.x"), unix.EPERM)
+	expect("own mode", file.Chmod(0o644), nil)
+	expect("mode for others", file.Chmod(0o666), unix.EPERM)
 }
