@@ -246,10 +246,14 @@ func (c *child) Diagnose(context.Context) string { return "" }
 // errForeignSocket: connecting elsewhere would hand the node's questions to others.
 var errForeignSocket = errors.New("its socket is not in the directory that it was given")
 
-// PluginToHost lets the plugin be nowhere but in its own directory.
+// PluginToHost lets the plugin be nowhere but in its own directory. A link in it could
+// lead to a socket of somebody else.
 func (c *child) PluginToHost(network, address string) (string, string, error) {
 	if network != "unix" || filepath.Dir(filepath.Clean(address)) != c.sockets {
 		return "", "", fmt.Errorf("%w: %s %q", errForeignSocket, network, clip(address, 200))
+	}
+	if info, err := os.Lstat(address); err != nil || info.Mode().Type() != os.ModeSocket {
+		return "", "", fmt.Errorf("%w: no socket is at %q", errForeignSocket, clip(address, 200))
 	}
 	return network, address, nil
 }

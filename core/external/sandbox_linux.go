@@ -28,6 +28,10 @@ const (
 		unix.LANDLOCK_ACCESS_FS_TRUNCATE | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE |
 		unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_MAKE_SOCK |
 		unix.LANDLOCK_ACCESS_FS_MAKE_FIFO | unix.LANDLOCK_ACCESS_FS_MAKE_SYM | unix.LANDLOCK_ACCESS_FS_REFER
+	// socketRights are for the folder of its sockets, where the host would follow a link.
+	socketRights = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR | unix.LANDLOCK_ACCESS_FS_WRITE_FILE |
+		unix.LANDLOCK_ACCESS_FS_TRUNCATE | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE | unix.LANDLOCK_ACCESS_FS_MAKE_REG |
+		unix.LANDLOCK_ACCESS_FS_MAKE_SOCK
 	fileRights = unix.LANDLOCK_ACCESS_FS_EXECUTE | unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE |
 		unix.LANDLOCK_ACCESS_FS_TRUNCATE
 	// allRights are those of abiTruncate: bits 0 to 14.
@@ -132,7 +136,7 @@ func (s *Sandbox) grant(rules *os.File, sockets string) error {
 		wanted bool // by somebody who has to be told that it is missing
 	}
 	grants := []grant{
-		{[]string{sockets}, writeRights, true}, {s.Read, readRights, true}, {s.Write, writeRights, true},
+		{[]string{sockets}, socketRights, true}, {s.Read, readRights, true}, {s.Write, writeRights, true},
 		{[]string{"/dev/null", "/dev/zero", "/dev/urandom", "/dev/random"}, unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE, false},
 	}
 	if s.Network {
