@@ -90,7 +90,10 @@ func (o *trio) register(n, service string) (end func()) {
 		cancel()
 		o.Fatalf("register %s at %s: %v", service, n, err)
 	}
-	return sync.OnceFunc(func() { cancel(); <-ended })
+	return sync.OnceFunc(func() {
+		cancel()
+		o.Logf("%s at %s has ended: %v", service, n, <-ended)
+	})
 }
 
 // hear passes on each event of a service that comes out of a node.

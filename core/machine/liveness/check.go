@@ -41,9 +41,13 @@ func (m *Machine) checkBounds() error {
 		return fmt.Errorf("%d records, %d in the index", len(m.table.records), m.table.slots())
 	case len(m.marks.queue) > m.cfg.MaxWatermarks || len(m.marks.byPeer) > len(m.marks.queue):
 		return fmt.Errorf("%d watermarks, %d by name", len(m.marks.queue), len(m.marks.byPeer))
+	case len(m.revived) > maxEntries:
+		return fmt.Errorf("%d revived, at most %d", len(m.revived), maxEntries)
 	case len(m.inquiries) > maxInquiries || len(m.relays) > maxRelays:
 		return fmt.Errorf("%d inquiries, %d for others", len(m.inquiries), len(m.relays))
-	case slices.ContainsFunc(m.links, func(l link) bool { return len(l.news) > fewNews+1 || l.wanted > maxWanted }):
+	case slices.ContainsFunc(m.links, func(l link) bool {
+		return len(l.news) > fewNews+1 || l.wanted > maxWanted || len(l.tried) > maxTried || len(l.order) > maxTried
+	}):
 		return fmt.Errorf("a link for which too much waits")
 	case m.pending() && m.sweepAt == overlay.Never:
 		return fmt.Errorf("something waits for ever")

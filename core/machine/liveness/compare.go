@@ -10,11 +10,10 @@ import (
 // more, and a random one now and then.
 func (m *Machine) compare() {
 	for i := range m.links {
-		if l := &m.links[i]; m.more || l.again <= m.now {
+		if l := &m.links[i]; l.again <= m.now {
 			m.compareWith(l)
 		}
 	}
-	m.more = false
 	if m.compareAt > m.now || len(m.links) == 0 {
 		return
 	}
@@ -52,8 +51,10 @@ func (m *Machine) compared(from overlay.Peer, msg *Message) {
 		m.say(from, Message{Kind: Differ, Sums: slices.Clone(m.table.sums[:])})
 	}
 	if m.now < l.table {
+		m.makeUp(l)
 		return
 	}
+	l.fresh = false
 	var entries []Entry
 	for i := range m.table.records {
 		r := &m.table.records[i]
@@ -63,6 +64,14 @@ func (m *Machine) compared(from overlay.Peer, msg *Message) {
 	}
 	l.table = m.now + min(tableEach*overlay.Time(len(entries)), tablePause)
 	m.sayAll(from, Table, entries)
+}
+
+// makeUp: the table may not be sent now. If it holds more than when it was, the link is
+// compared again when it may. Nothing but another signature makes it hold more, so this ends.
+func (m *Machine) makeUp(l *link) {
+	if l.fresh {
+		l.again = min(l.again, l.table)
+	}
 }
 
 // provable reports whether this node could answer who wants to know more of a member.
@@ -94,7 +103,7 @@ func (m *Machine) tabled(from overlay.Peer, msg *Message) {
 				want = append(want, Entry{Peer: e.Peer, ID: e.ID, State: e.State, Inc: e.Inc, Ref: e.Ref})
 			}
 		case r == nil && m.comesBack(e):
-			doubt = append(doubt, Entry{Peer: e.Peer, State: Down, Inc: e.Inc, Ref: e.Ref})
+			doubt = append(doubt, m.revive(e.Peer))
 		case r == nil || r.stamp(e.Inc, e.Ref) != 0 || !r.up():
 		case e.State == Down && m.now-r.doubted >= doubtPause:
 			r.doubted = m.now
@@ -108,8 +117,28 @@ func (m *Machine) tabled(from overlay.Peer, msg *Message) {
 }
 
 // comesBack reports whether a member was given up here for good and seems to live.
+// Nothing is kept of such a member that could say when it was doubted last.
 func (m *Machine) comesBack(e *Entry) bool {
+	if m.revived[e.Peer] || len(m.revived) >= maxEntries {
+		return false
+	}
 	return (e.State == Alive || e.State == Suspect) && e.Age <= m.patience() && m.marks.past(e.Peer, e.Inc, e.Ref)
+}
+
+// revive is the doubt about a member that was given up, of the stamp that it had last
+// here: only if it still has that one, others' words on it count for nothing.
+func (m *Machine) revive(p overlay.Peer) Entry {
+	m.revived[p] = true
+	k := m.marks.byPeer[p]
+	return Entry{Peer: p, State: Down, Inc: k.inc, Ref: k.ref}
+}
+
+// pauseRevival forgets in time who was doubted.
+func (m *Machine) pauseRevival() {
+	if m.reviveAt <= m.now {
+		clear(m.revived)
+		m.reviveAt = m.now + doubtPause
+	}
 }
 
 // lacks reports whether a neighbour's entry is news that its member must prove.

@@ -76,7 +76,10 @@ const (
 	tableEach    = 2 * time.Millisecond   // for each entry, between two tables to one neighbour
 	tablePause   = 2 * time.Second        // the same for large tables
 	maxWanted    = 512                    // records asked of one neighbour per tick
+	maxTried     = 2048                   // of those remembered that a neighbour did not bring
+	tryPause     = 4 * time.Minute        // at most, before it is asked for such a one again
 	newsWait     = 200 * time.Millisecond // before news are passed on; a broadcast is faster
+	newsLinks    = 16                     // over which they are passed on at a time
 	fewNews      = 8                      // more are not told one by one
 	settling     = 5 * time.Second        // after that, broadcasts follow a new link
 	doubtPause   = 5 * time.Second        // between two doubts about one member

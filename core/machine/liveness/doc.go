@@ -60,20 +60,26 @@
 //	             RECORDS: proofs ◄── WANT ◄───┴────── what is new here ─────┘
 //
 // Both ends learn by it, whichever began. And what a node learned from one neighbour it
-// passes on to the others 0.2 s later: up to eight members as a TABLE, more by COMPARE. What
-// a broadcast brought is passed on only over links younger than 5 s, which it may not follow.
+// passes on to the others 0.2 s later, to 16 of them each 0.2 s: up to eight members as a TABLE, more
+// by COMPARE. What a broadcast brought is passed on only over links younger than 5 s, which it may not
+// follow. A large table is not sent twice within 2 s; if more was learned since, the sums are told again
+// after them.
 //
 // Why that reaches everybody: take a neighbour v of u that lacks a stamp which u has. When
 // the link came up u had it, and the comparison showed it; or u learned it later from a
 // neighbour, and passed it on; or from a broadcast, and then either the link was new, and u passed
 // it on, or the tree or an announcement of the broadcast goes to v. So in one piece of the
-// cluster every stamp is known to all, after as many times 0.2 s and three packets as the piece is wide,
-// and without any broadcast. Why it ends: a stamp is passed on by a node once, when it first
-// proves it; DIFFER is not answered with DIFFER; a record is asked of one neighbour a second.
+// cluster every stamp is known to all, after as many times 0.2 s and three packets as the piece is wide
+// (more where somebody has above 16 links, or lacks hundreds of members), and without any broadcast. Why it ends: a stamp is passed on by a node once, when it first
+// proves it; DIFFER is not answered with DIFFER; the sums are told
+// again only if a signature came since; a record is asked of one neighbour a second, of the same not in
+// the next one, and then after pauses that double up to 4 min.
 //
 // Messages get lost with links all the same. So a random neighbour is compared with once a
 // second after the start, ten times, then after 2, 4, 8 s and every 10 s. What a
-// neighbour taught brings back three of the ten. Nothing but a member's new signature does: tables
+// neighbour taught brings back three of the ten. A neighbour of whom nothing could be asked, since another
+// was being asked or it had enough to do, is compared with in the next second. Nothing else but a member's
+// new signature makes it more: tables
 // that cannot become equal, since one is full, stay rare. In a quiet cluster one comparison in 10 s
 // remains, of 260 bytes, without an answer.
 //
@@ -90,8 +96,8 @@
 //	OBITUARY            if verified as the observer's, and that is a living member; 16 at
 //	                    once and one every 2 s from each observer; stamps must be known
 //	DOUBT               unsigned: has the member named speak, no more often than every 5 s
-//	TABLE               unsigned: a hint what to ask proofs for (of each neighbour 512 a second), or
-//	                    whom to doubt
+//	TABLE               unsigned: a hint what to ask proofs for (of each neighbour 512 a second, next of
+//	                    others if they do not come), or whom to doubt, each every 5 s at most
 //	COUNTERS            unsigned for cost. Forged steps can keep a dead member on the list
 //	                    for as long as they come, or make a living one seem to stand still
 //	                    later, by running ahead of it, but no faster than twice the time.

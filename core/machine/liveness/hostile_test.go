@@ -125,6 +125,36 @@ func TestTheDeadPastIsNotReplayed(t *testing.T) {
 	b.want(7, Alive)
 }
 
+// A member that was given up may live, and who says so is believed; but not for as long
+// as it goes on to say so.
+func TestRevivingTheForgotten(t *testing.T) {
+	b := newBench(t, 2, func(c *Config) { c.Quarantine = 10 * time.Second })
+	b.wait(40*time.Second, 2, 3, 4, 5, 6, 8, 9)
+	b.want(7, Unknown)
+	lies := make([]Entry, maxEntries)
+	for i := range lies {
+		lies[i] = Entry{Peer: 7, State: Alive}
+	}
+	var doubts []Message
+	for range 1000 {
+		b.now += millisecond
+		b.hear(2, Message{Kind: Table, Entries: lies})
+		for _, s := range b.out.Sends {
+			if s.Msg.Kind == Doubt {
+				doubts = append(doubts, s.Msg)
+			}
+		}
+	}
+	if len(doubts) != 1 || len(doubts[0].Entries) != 1 || doubts[0].Entries[0].Inc != 1 {
+		t.Errorf("%d doubts in 1 s, want one of life 1: %v", len(doubts), doubts)
+	}
+	b.wait(doubtPause+time.Second, 2, 3, 4, 5, 6, 8, 9)
+	b.hear(2, Message{Kind: Table, Entries: lies[:1]})
+	if b.said(Doubt) != 1 {
+		t.Errorf("%d doubts after the pause, want one", b.said(Doubt))
+	}
+}
+
 func TestATableOfLies(t *testing.T) {
 	b := newBench(t, 2, nil)
 	var lies []Entry

@@ -11,11 +11,14 @@ type link struct {
 	peer   overlay.Peer
 	inc    uint64
 	since  overlay.Time
-	noted  overlay.Time   // when the peer was told that it counts as down
-	again  overlay.Time   // when to compare once more
-	table  overlay.Time   // before that, the table is not sent again
-	wanted int            // records asked for in this tick
-	news   []overlay.Peer // whom to tell of, one more than fewNews at most
+	noted  overlay.Time     // when the peer was told that it counts as down
+	again  overlay.Time     // when to compare once more
+	table  overlay.Time     // before that, the table is not sent again
+	fresh  bool             // something was learned since it was sent
+	wanted int              // records asked for in this tick
+	tried  map[asking]tried // records it was asked for; maxTried at most
+	order  []asking         // in which they came, and some that have been brought
+	news   []overlay.Peer   // whom to tell of, one more than fewNews at most
 }
 
 func (m *Machine) link(p overlay.Peer) *link {
@@ -36,7 +39,7 @@ func (m *Machine) linkUp(p overlay.Peer, inc uint64) {
 	if l := m.link(p); l != nil {
 		l.inc = inc
 	} else {
-		m.links = append(m.links, link{peer: p, inc: inc, since: m.now, noted: longAgo, again: overlay.Never, table: longAgo})
+		m.links = append(m.links, link{peer: p, inc: inc, since: m.now, noted: longAgo, again: overlay.Never, table: longAgo, tried: map[asking]tried{}})
 	}
 	if m.left {
 		return

@@ -21,7 +21,7 @@ func (m *Machine) records(from overlay.Peer, msg *Message) {
 		case m.isSelf(e.Peer):
 			m.ownPast(e)
 		case e.State == Alive && m.alive(e), e.State == Left && m.leftBy(e):
-			m.learned(e.Peer, from)
+			m.learned(e, from)
 		}
 	}
 }

@@ -62,6 +62,31 @@ func TestManyNewsAreCompared(t *testing.T) {
 	}
 }
 
+// Where there are many links, news go over some of them at a time, and in the end over all.
+func TestNewsArePassedOnOverAFewLinksAtATime(t *testing.T) {
+	b := quiet(t)
+	const links = 40
+	for p := overlay.Peer(100); p < 100+links; p++ {
+		b.step(overlay.Input[Message]{Kind: overlay.InLinkUp, Peer: p, Inc: 1})
+	}
+	b.wait(10*time.Second, others()...)
+	b.hear(2, Message{Kind: Records, Entries: []Entry{proven(21)}})
+	reached := 0
+	for range 10 {
+		told := 0
+		for _, kinds := range b.told(100 * time.Millisecond) {
+			told += kinds[Table]
+		}
+		reached += told
+		if told > newsLinks {
+			t.Errorf("told %d neighbours at once, want %d at most", told, newsLinks)
+		}
+	}
+	if reached != links+2 {
+		t.Errorf("told %d neighbours in 1 s, want each of the %d others once", reached, links+2)
+	}
+}
+
 // A broadcast passes itself on, except where the link is new.
 func TestABroadcastIsPassedOnOverNewLinks(t *testing.T) {
 	b := quiet(t)
@@ -108,6 +133,43 @@ func TestBothEndsLearnFromAComparison(t *testing.T) {
 	}
 }
 
+// prove has neighbour 2 prove members in a row.
+func (b *bench) prove(first, count overlay.Peer) {
+	b.t.Helper()
+	for p := first; p < first+count; p++ {
+		b.hear(2, Message{Kind: Records, Entries: []Entry{proven(p)}})
+	}
+}
+
+// What is learned while a neighbour may not be sent the table again follows when it may;
+// without anything learned nothing does.
+func TestATableThatWasHeldBackFollows(t *testing.T) {
+	b := quiet(t)
+	differ := Message{Kind: Differ, Sums: make([]uint64, buckets)}
+	b.prove(100, 1000)
+	b.hear(3, differ)
+	if b.said(Table) == 0 {
+		t.Fatal("no table")
+	}
+	b.hear(3, differ)
+	if l := b.m.link(3); b.said(Table) != 0 || l.again != overlay.Never {
+		t.Fatal("the same table again")
+	}
+	b.now += 300 * millisecond
+	b.prove(2000, 10)
+	b.m.compareAt = overlay.Never // not by chance
+	for range 32 {
+		told := b.told(100 * time.Millisecond)[3]
+		if told[Compare] == 0 {
+			continue
+		}
+		if b.hear(3, differ); b.said(Table) > 0 {
+			return
+		}
+	}
+	t.Error("the neighbour was not told within 3.5 s")
+}
+
 // Members whom the host does not know are asked for by what they are called on the
 // wire, of one neighbour at a time, and no more than a neighbour can send.
 func TestRecordsAreAskedOfOneNeighbour(t *testing.T) {
@@ -129,12 +191,56 @@ func TestRecordsAreAskedOfOneNeighbour(t *testing.T) {
 	if asked != maxWanted {
 		t.Errorf("asked one neighbour for %d records, want %d", asked, maxWanted)
 	}
-	if told := b.told(1100 * time.Millisecond); told[2][Compare] == 0 || told[3][Compare] == 0 || told[4][Compare] == 0 {
-		t.Errorf("did not ask for the rest: %v", told)
+	b.m.compareAt = overlay.Never // not by chance
+	if told := b.told(1100 * time.Millisecond); told[2][Compare] != 0 || told[4][Compare] != 1 {
+		t.Errorf("told %v, want a comparison with 4, which has more", told)
 	}
 	b.hear(3, table)
 	if b.said(Want) != 1 {
 		t.Error("did not ask again for what never came")
+	}
+}
+
+// Who names a record first and does not bring it keeps nobody else from bringing it.
+func TestWhoBringsNothingIsNotAskedNext(t *testing.T) {
+	b := quiet(t)
+	table := Message{Kind: Table, Entries: []Entry{{ID: 77, State: Alive, Inc: 1}}}
+	b.hear(2, table)
+	b.hear(3, table)
+	if b.said(Want) != 0 {
+		t.Fatal("asked two neighbours at once")
+	}
+	b.m.compareAt = overlay.Never // not by chance
+	if told := b.told(1100 * time.Millisecond); told[3][Compare] != 1 || told[4][Compare] != 0 {
+		t.Errorf("told %v, want a comparison with 3 only", told)
+	}
+	b.hear(2, table)
+	if b.said(Want) != 0 {
+		t.Error("asked the same neighbour next")
+	}
+	if b.hear(3, table); b.said(Want) != 1 {
+		t.Error("did not ask the other")
+	}
+	b.hear(3, Message{Kind: Records, Entries: []Entry{proven(77)}})
+	b.want(77, Alive)
+	if len(b.m.link(2).tried)+len(b.m.link(3).tried) != 0 {
+		t.Error("still remembers whom it asked")
+	}
+}
+
+// What nobody brings, or what cannot be taken, is asked for more and more rarely.
+func TestWhatDoesNotComeIsAskedForRarely(t *testing.T) {
+	b := quiet(t)
+	asked := 0
+	for range 600 {
+		for p := overlay.Peer(2); p <= 4; p++ {
+			b.hear(p, Message{Kind: Table, Entries: []Entry{{ID: 77, State: Alive, Inc: 1}}})
+			asked += b.said(Want)
+		}
+		b.wait(time.Second, others()...)
+	}
+	if asked < 15 || asked > 36 {
+		t.Errorf("asked %d times in 10 minutes, want about 10 of each of 3 neighbours", asked)
 	}
 }
 
