@@ -100,13 +100,10 @@ func (c *child) command(stdout, stderr, end *os.File) *exec.Cmd {
 }
 
 // live is the whole life of the process, on one thread: the system may tie the process
-// to the thread that started it. For a sandbox that thread is confined, and ends with
-// this goroutine.
+// to the thread that started it.
 func (c *child) live(cmd *exec.Cmd, stdout, stderr pipe, end *os.File, started chan<- error) {
 	runtime.LockOSThread()
-	if c.spec.Sandbox == nil {
-		defer runtime.UnlockOSThread()
-	}
+	defer runtime.UnlockOSThread()
 	defer close(c.done)
 	err := c.launch(cmd)
 	_, _ = stdout.w.Close(), stderr.w.Close()
@@ -120,8 +117,7 @@ func (c *child) live(cmd *exec.Cmd, stdout, stderr pipe, end *os.File, started c
 		return
 	}
 	c.pid.Store(int64(cmd.Process.Pid))
-	var watcher watcher
-	elsewhere(func() { watcher = startWatcher(cmd.Process.Pid, end) })
+	watcher := startWatcher(cmd.Process.Pid, end)
 	started <- nil
 	var reading sync.WaitGroup
 	reading.Go(func() { c.log.read("stdout", stdout.r, c.greeting.take) })
@@ -141,9 +137,7 @@ func (c *child) live(cmd *exec.Cmd, stdout, stderr pipe, end *os.File, started c
 // launch starts the process, in its sandbox if it has one.
 func (c *child) launch(cmd *exec.Cmd) error {
 	if c.spec.Sandbox != nil {
-		if err := confineThread(c.spec.Sandbox, c.sockets); err != nil {
-			return err
-		}
+		return startConfined(cmd, c.spec.Sandbox, c.sockets)
 	}
 	return cmd.Start()
 }
@@ -252,10 +246,14 @@ func (c *child) Diagnose(context.Context) string { return "" }
 // errForeignSocket: connecting elsewhere would hand the node's questions to others.
 var errForeignSocket = errors.New("its socket is not in the directory that it was given")
 
-// PluginToHost lets the plugin be nowhere but in its own directory.
+// PluginToHost lets the plugin be nowhere but in its own directory. A link in it could
+// lead to a socket of somebody else.
 func (c *child) PluginToHost(network, address string) (string, string, error) {
 	if network != "unix" || filepath.Dir(filepath.Clean(address)) != c.sockets {
 		return "", "", fmt.Errorf("%w: %s %q", errForeignSocket, network, clip(address, 200))
+	}
+	if info, err := os.Lstat(address); err != nil || info.Mode().Type() != os.ModeSocket {
+		return "", "", fmt.Errorf("%w: no socket is at %q", errForeignSocket, clip(address, 200))
 	}
 	return network, address, nil
 }

@@ -11,7 +11,8 @@ import (
 
 // ownGroup puts a process into a group of its own, so that signals of the terminal do
 // not reach it and all its children can be ended together. Where nothing can watch over
-// the lifeline, the death signal has to do, although it ends only the process itself.
+// the lifeline, the death signal has to do, although it ends only the process itself and
+// a sandbox has none.
 func ownGroup() *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Setpgid: true}
 	if _, err := os.Stat(shell); err != nil {
@@ -29,6 +30,6 @@ func bury(cmd *exec.Cmd) error {
 			break
 		}
 	}
-	elsewhere(func() { killGroup(cmd.Process.Pid) }) // the watcher is outside of a sandbox
+	killGroup(cmd.Process.Pid)
 	return cmd.Wait()
 }

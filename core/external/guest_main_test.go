@@ -99,6 +99,11 @@ func trespass() string {
 	try("udp", dial("udp", "127.0.0.1:9"))
 	try("tcp", dial("tcp", os.Getenv("LISTENER")))
 	try("signal", func() error { return syscall.Kill(os.Getppid(), 0) })
+	try("link inside", func() error { return os.Symlink("/none", filepath.Join(inside, "link")) })
+	try("link in the socket folder", func() error {
+		return os.Symlink("/none", filepath.Join(os.Getenv("PLUGIN_UNIX_SOCKET_DIR"), "link"))
+	})
+	trespassOnThreads(try)
 	return said.String()
 }
 

@@ -47,13 +47,3 @@ func (s *Sandbox) validate() error {
 	}
 	return nil
 }
-
-// elsewhere runs f on another goroutine and waits: the thread of this one may be confined.
-func elsewhere(f func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f()
-	}()
-	<-done
-}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"runtime"
 	"unsafe"
 
@@ -19,23 +20,58 @@ const (
 	abiScopes   = 6 // Linux 6.12: signals and abstract sockets
 )
 
-// What is granted beneath a path. What a plugin may write it may not execute.
+// What is granted beneath a path. A file that may only be written may not be executed
+// where it lies; memory may, so this does not keep a plugin from running what it wants.
 const (
 	readRights  = unix.LANDLOCK_ACCESS_FS_EXECUTE | unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR
 	writeRights = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR | unix.LANDLOCK_ACCESS_FS_WRITE_FILE |
 		unix.LANDLOCK_ACCESS_FS_TRUNCATE | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE |
 		unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_MAKE_SOCK |
 		unix.LANDLOCK_ACCESS_FS_MAKE_FIFO | unix.LANDLOCK_ACCESS_FS_MAKE_SYM | unix.LANDLOCK_ACCESS_FS_REFER
+	// socketRights are for the folder of its sockets, where the host would follow a link.
+	socketRights = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR | unix.LANDLOCK_ACCESS_FS_WRITE_FILE |
+		unix.LANDLOCK_ACCESS_FS_TRUNCATE | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE | unix.LANDLOCK_ACCESS_FS_MAKE_REG |
+		unix.LANDLOCK_ACCESS_FS_MAKE_SOCK
 	fileRights = unix.LANDLOCK_ACCESS_FS_EXECUTE | unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE |
 		unix.LANDLOCK_ACCESS_FS_TRUNCATE
 	// allRights are those of abiTruncate: bits 0 to 14.
 	allRights = 1<<15 - 1
 )
 
+// startConfined starts a process that can touch what the sandbox grants and nothing else.
+// In the eyes of Landlock the thread that starts it is one with it and has no secrets
+// from it, so that thread ends at once; what it could be asked for until then is refused
+// by the filter. The death signal would come at its end, and is taken back.
+func startConfined(cmd *exec.Cmd, s *Sandbox, sockets string) error {
+	cmd.SysProcAttr.Pdeathsig = 0
+	return onAThreadThatEnds(func() error {
+		if err := confineThread(s, sockets); err != nil {
+			return err
+		}
+		return cmd.Start()
+	})
+}
+
+// onAThreadThatEnds runs f on a thread that does nothing else afterwards. The main thread
+// cannot end and would stay as f has left it, so it is held back while another one does it.
+func onAThreadThatEnds(f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			defer runtime.UnlockOSThread()
+			done <- onAThreadThatEnds(f)
+			return
+		}
+		done <- f() // still locked at its end, the goroutine takes its thread along
+	}()
+	return <-done
+}
+
 // confineThread takes from the thread of the caller, and from every process that it
-// starts from then on, what the sandbox does not grant. There is no way back: the
-// goroutine must have locked its thread and end without unlocking it. The runtime makes
-// no threads out of a locked one, so nothing else of this process is confined.
+// starts from then on, what the sandbox does not grant. There is no way back. The
+// runtime makes no threads out of a locked one, so nothing else of this process is
+// confined.
 func confineThread(s *Sandbox, sockets string) error {
 	abi, err := landlockABI()
 	if err != nil {
@@ -55,10 +91,7 @@ func confineThread(s *Sandbox, sockets string) error {
 	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, rules.Fd(), 0, 0); errno != 0 {
 		return fmt.Errorf("%w: restrict: %w", ErrSandbox, errno)
 	}
-	if s.Network {
-		return nil
-	}
-	return shutNetwork()
+	return filterThread(s.Network)
 }
 
 // landlockABI is what the kernel offers.
@@ -103,7 +136,7 @@ func (s *Sandbox) grant(rules *os.File, sockets string) error {
 		wanted bool // by somebody who has to be told that it is missing
 	}
 	grants := []grant{
-		{[]string{sockets}, writeRights, true}, {s.Read, readRights, true}, {s.Write, writeRights, true},
+		{[]string{sockets}, socketRights, true}, {s.Read, readRights, true}, {s.Write, writeRights, true},
 		{[]string{"/dev/null", "/dev/zero", "/dev/urandom", "/dev/random"}, unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE, false},
 	}
 	if s.Network {
@@ -142,60 +175,4 @@ func admit(rules *os.File, path string, rights uint64) error {
 		return &fs.PathError{Op: "grant", Path: path, Err: errno}
 	}
 	return nil
-}
-
-// shutNetwork leaves of the network what a plugin needs to be called: stream sockets of
-// this machine, on which it waits. Landlock knows TCP only, so the calls that make
-// sockets and connect them are refused.
-func shutNetwork() error {
-	arch, known := map[string]uint32{
-		"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64, "riscv64": unix.AUDIT_ARCH_RISCV64,
-	}[runtime.GOARCH]
-	if !known {
-		return fmt.Errorf("%w: the network cannot be shut off on %s: write network: true", ErrSandbox, runtime.GOARCH)
-	}
-	filter := networkFilter(arch)
-	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&program))); errno != 0 { //nolint:gosec // the kernel wants a pointer
-		return fmt.Errorf("%w: network filter: %w", ErrSandbox, errno)
-	}
-	return nil
-}
-
-// Where the kernel puts a call for a filter to see, in bytes: its number, its
-// architecture, and the low halves of its first two arguments.
-const (
-	atNumber = 0
-	atArch   = 4
-	atFirst  = 16
-	atSecond = 24
-	// x32 is the bit of the numbers of another set of calls for the same machine.
-	x32 = 0x40000000
-)
-
-// networkFilter refuses connect, io_uring, and every socket but a stream of this machine.
-func networkFilter(arch uint32) []unix.SockFilter {
-	load := func(at uint32) unix.SockFilter {
-		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: at}
-	}
-	jump := func(how uint16, k uint32, yes, no uint8) unix.SockFilter {
-		return unix.SockFilter{Code: unix.BPF_JMP | how | unix.BPF_K, K: k, Jt: yes, Jf: no}
-	}
-	end := func(k uint32) unix.SockFilter { return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: k} }
-	return []unix.SockFilter{
-		load(atArch),
-		jump(unix.BPF_JEQ, arch, 0, 11), // else refuse
-		load(atNumber),
-		jump(unix.BPF_JGE, x32, 9, 0),
-		jump(unix.BPF_JEQ, unix.SYS_CONNECT, 8, 0),
-		jump(unix.BPF_JEQ, unix.SYS_IO_URING_SETUP, 7, 0),
-		jump(unix.BPF_JEQ, unix.SYS_SOCKET, 0, 5), // else allow
-		load(atFirst),
-		jump(unix.BPF_JEQ, unix.AF_UNIX, 0, 4),
-		load(atSecond),
-		{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: 0xf}, // without SOCK_CLOEXEC and SOCK_NONBLOCK
-		jump(unix.BPF_JEQ, unix.SOCK_STREAM, 0, 1),
-		end(unix.SECCOMP_RET_ALLOW),
-		end(unix.SECCOMP_RET_ERRNO | uint32(unix.EACCES)),
-	}
 }

@@ -4,10 +4,11 @@ package external
 
 import (
 	"fmt"
+	"os/exec"
 	"runtime"
 )
 
-// confineThread is for Linux.
-func confineThread(*Sandbox, string) error {
+// startConfined is for Linux.
+func startConfined(*exec.Cmd, *Sandbox, string) error {
 	return fmt.Errorf("%w: %s has none that this program knows: take the section sandbox away, or confine the plugin by other means", ErrSandbox, runtime.GOOS)
 }

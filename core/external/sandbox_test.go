@@ -70,6 +70,9 @@ func TestASandboxedPlugin(t *testing.T) {
 		"write inside": "ok", "read inside": "ok", "read outside": "permission denied", "write outside": "permission denied",
 		"truncate outside": "permission denied", "read through proc": "permission denied",
 		"udp": "permission denied", "tcp": "permission denied", "signal": scopedSignal(),
+		"signal to threads": scopedSignal(), "memory of threads": "operation not permitted",
+		"limits of the host":        "operation not permitted",
+		"link in the socket folder": "permission denied", "link inside": "ok",
 	})
 	if secret, err := os.ReadFile(filepath.Join(outside, "secret")); err != nil || string(secret) != "hunter2" {
 		t.Errorf("the secret is %q now, %v", secret, err)
@@ -100,7 +103,8 @@ func TestASandboxWithNetwork(t *testing.T) {
 		t.Fatalf("Start: %v\n%s", err, w.log.tail())
 	}
 	if sandboxLacking() == nil {
-		w.expectTries(map[string]string{"udp": "ok", "tcp": "ok", "write outside": "permission denied", "execute": "ok"})
+		w.expectTries(map[string]string{"udp": "ok", "tcp": "ok", "write outside": "permission denied", "execute": "ok",
+			"signal to threads": scopedSignal(), "memory of threads": "operation not permitted"})
 	}
 }
 
@@ -118,6 +122,31 @@ func TestASandboxThatCannotBe(t *testing.T) {
 		}
 		if err == nil || !strings.Contains(err.Error(), text) && !errors.Is(err, ErrSandbox) {
 			t.Errorf("%s: %v", sandbox, err)
+		}
+	}
+}
+
+// A plugin that has a link in its folder would have its host connect elsewhere.
+func TestASymlinkIsNoSocketOfAPlugin(t *testing.T) {
+	t.Parallel()
+	own, foreign := t.TempDir(), t.TempDir()
+	for _, path := range []string{filepath.Join(own, "socket"), filepath.Join(foreign, "socket")} {
+		listener, err := net.Listen("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = listener.Close() })
+	}
+	if err := os.Symlink(filepath.Join(foreign, "socket"), filepath.Join(own, "link")); err != nil {
+		t.Fatal(err)
+	}
+	c := &child{sockets: own}
+	if _, _, err := c.PluginToHost("unix", filepath.Join(own, "socket")); err != nil {
+		t.Error(err)
+	}
+	for _, path := range []string{filepath.Join(own, "link"), filepath.Join(own, "none"), filepath.Join(foreign, "socket")} {
+		if _, _, err := c.PluginToHost("unix", path); !errors.Is(err, errForeignSocket) {
+			t.Errorf("%s: %v", path, err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -98,8 +99,12 @@ func (t *Transport) pickUp(ctx context.Context, in *transportv1.Connection) (tra
 	if err != nil {
 		return nil, err
 	}
+	at := filepath.Join(t.dir, in.GetSocket())
+	if file, err := os.Lstat(at); err == nil && file.Mode().Type() != os.ModeSocket {
+		return nil, malformed("a connection at %q, which is no socket", text(in.GetSocket())) // a link could lead anywhere
+	}
 	var dialer net.Dialer
-	socket, err := dialer.DialContext(ctx, "unix", filepath.Join(t.dir, in.GetSocket()))
+	socket, err := dialer.DialContext(ctx, "unix", at)
 	if err == nil {
 		_, err = socket.Write(in.GetToken())
 	}
