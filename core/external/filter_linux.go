@@ -47,7 +47,7 @@ func newFilter(arch uint32, thread int, network bool) filter {
 		load(atArch), jump(unix.BPF_JEQ, arch, 1, 0), refuse(unix.EPERM),
 		load(atNumber), jump(unix.BPF_JGE, x32, 0, 1), refuse(unix.EPERM),
 	}
-	f.shutProcesses(uint32(thread)) //nolint:gosec // no thread has a negative number
+	f.shutProcesses(uint32(thread))
 	f.shutAttributes()
 	if !network {
 		f.shutNetwork()
@@ -108,12 +108,12 @@ func refuse(errno unix.Errno) unix.SockFilter {
 
 // on decides one call in steps of its own, the last of which returns.
 func (f *filter) on(number uint32, steps ...unix.SockFilter) {
-	*f = append(append(*f, jump(unix.BPF_JEQ, number, 0, uint8(len(steps)))), steps...) //nolint:gosec // a handful
+	*f = append(append(*f, jump(unix.BPF_JEQ, number, 0, uint8(len(steps)))), steps...)
 }
 
 // install puts the filter before all calls of this thread.
 func (f filter) install() error {
-	program := unix.SockFprog{Len: uint16(len(f)), Filter: &f[0]}                                                                      //nolint:gosec // far fewer
+	program := unix.SockFprog{Len: uint16(len(f)), Filter: &f[0]}
 	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&program))); errno != 0 { //nolint:gosec // the kernel wants a pointer
 		return fmt.Errorf("%w: filter of calls: %w", ErrSandbox, errno)
 	}

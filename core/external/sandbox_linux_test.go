@@ -48,11 +48,10 @@ func trespassOnThreads(try func(string, func() error)) {
 	each := func(f func(thread int) error) func() error {
 		return func() (refused error) {
 			for thread := os.Getpid() - 5000; thread <= os.Getpid(); thread++ {
-				switch err := f(thread); err {
-				case unix.EPERM:
+				err := f(thread)
+				if errors.Is(err, unix.EPERM) {
 					refused = err
-				case unix.ESRCH, unix.EINVAL:
-				default:
+				} else if !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.EINVAL) {
 					return nil
 				}
 			}
