@@ -40,17 +40,28 @@ func message(t testing.TB, m proto.Message) []byte {
 	return out
 }
 
-// hear has a host half read what a plugin sends, to the end, and returns it.
-func hear(sent []byte) *transportConn {
+// hosted runs a host half until a plugin has said all that it says. use is who has the
+// connection.
+func hosted(use func(*transportConn), says func(far net.Conn)) *transportConn {
 	near, far := net.Pipe()
 	c := newTransportConn(newFramer(near), transport.Info{})
-	go func() { _, _ = io.Copy(io.Discard, far) }()
+	go use(c)
 	go func() {
-		_, _ = far.Write(sent)
+		says(far)
 		_ = far.Close()
 	}()
 	c.run()
 	return c
+}
+
+func ignore(*transportConn) {}
+
+// hear has a host half read what a plugin sends, to the end, and returns it.
+func hear(sent []byte) *transportConn {
+	return hosted(ignore, func(far net.Conn) {
+		go func() { _, _ = io.Copy(io.Discard, far) }()
+		_, _ = far.Write(sent)
+	})
 }
 
 func TestWhatAPluginMayNotSend(t *testing.T) {
@@ -100,6 +111,44 @@ func TestAConnectionThatIsAstray(t *testing.T) {
 	c := hear(written(frame{kind: transportv1.Kind_INFO, payload: message(t, info)}))
 	if got := c.Info(); !c.Astray() || got.PacketsReceived != 7 || got.RTT != time.Millisecond {
 		t.Errorf("astray %v, %+v", c.Astray(), got)
+	}
+}
+
+// opening is a plugin that tells of so many streams of the peer.
+func opening(streams int, reads bool) func(net.Conn) {
+	return func(far net.Conn) {
+		if reads {
+			go func() { _, _ = io.Copy(io.Discard, far) }()
+		}
+		for i := range streams {
+			if _, err := far.Write(written(frame{kind: transportv1.Kind_ACCEPTED, stream: uint32(2*i + 1)})); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// The streams of a peer are bounded, whether they are accepted here or not, and so is
+// what waits for a plugin that does not read.
+func TestAPluginOpensTooMuch(t *testing.T) {
+	accept := func(c *transportConn) {
+		for c.ctx.Err() == nil {
+			_, _ = c.AcceptStream(c.ctx)
+		}
+	}
+	for what, tt := range map[string]struct {
+		use  func(*transportConn)
+		says func(net.Conn)
+		want error
+	}{
+		"streams that nobody closes":           {accept, opening(2*maxPeerStreams, true), ErrMalformed},
+		"not too many":                         {accept, opening(maxPeerStreams/2, true), plugin.ErrGone},
+		"streams that are refused one by one":  {ignore, opening(4*maxPeerStreams, true), plugin.ErrGone},
+		"a plugin that writes and never reads": {ignore, opening(maxUnread, false), ErrMalformed},
+	} {
+		if c := hosted(tt.use, tt.says); !errors.Is(c.cause(), tt.want) {
+			t.Errorf("%s: %v", what, c.cause())
+		}
 	}
 }
 
