@@ -141,7 +141,7 @@ func TestAPluginOpensTooMuch(t *testing.T) {
 		says func(net.Conn)
 		want error
 	}{
-		"streams that nobody closes":           {accept, opening(2*maxPeerStreams, true), ErrMalformed},
+		"streams that nobody closes":           {accept, opening(maxUnread, true), ErrMalformed},
 		"not too many":                         {accept, opening(maxPeerStreams/2, true), plugin.ErrGone},
 		"streams that are refused one by one":  {ignore, opening(4*maxPeerStreams, true), plugin.ErrGone},
 		"a plugin that writes and never reads": {ignore, opening(maxUnread, false), ErrMalformed},
@@ -213,6 +213,51 @@ func FuzzTransportPlugin(f *testing.F) {
 			t.Error("the connection goes on")
 		}
 	})
+}
+
+// A stream that the host gives up is given up by the plugin, however soon that comes.
+func TestAStreamIsGivenUpAtOnce(t *testing.T) {
+	reset := frame{kind: transportv1.Kind_RESET, stream: 1, payload: message(t, &transportv1.Reset{Read: true, Write: true})}
+	ours := reset
+	ours.stream = 2
+	for what, says := range map[string]func(far net.Conn){
+		"a stream that the host opens": func(far net.Conn) {
+			go func() { _, _ = io.Copy(io.Discard, far) }()
+			_, _ = far.Write(written(frame{kind: transportv1.Kind_OPEN, stream: 2}, ours))
+		},
+		"a stream of the peer": func(far net.Conn) {
+			_, _ = io.ReadFull(far, make([]byte, frameHead))
+			_, _ = far.Write(written(reset))
+			_, _ = io.Copy(io.Discard, far)
+		},
+	} {
+		near, far := net.Pipe()
+		conn := &peerConn{stillConn: newStillConn(), streams: make(chan transport.Stream, 1)}
+		conn.streams <- stillStream{conn.stillConn}
+		go says(far)
+		stuck := time.AfterFunc(10*time.Second, func() { _ = far.Close() })
+		newCarried(conn, near).run()
+		stuck.Stop()
+		if err := context.Cause(conn.ctx); !errors.Is(err, transport.ErrClosed) { // the end that Reset gives it
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// peerConn is one whose peer opens streams.
+type peerConn struct {
+	*stillConn
+
+	streams chan transport.Stream
+}
+
+func (c *peerConn) AcceptStream(ctx context.Context) (transport.Stream, error) {
+	select {
+	case s := <-c.streams:
+		return s, nil
+	default:
+		return c.stillConn.AcceptStream(ctx)
+	}
 }
 
 // stillConn is a connection on which nothing happens until it is closed.
