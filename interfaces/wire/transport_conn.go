@@ -271,20 +271,25 @@ func (c *transportConn) SendDatagram(data []byte) error {
 
 // Close has the plugin close the connection, and waits for that within bounds.
 func (c *transportConn) Close(code transport.CloseCode, reason string) error {
+	patience, cancel := context.WithTimeout(context.Background(), closePatience)
+	defer cancel()
+	c.close(patience, code, reason)
+	return nil
+}
+
+// close is Close that waits for the plugin until patience ends.
+func (c *transportConn) close(patience context.Context, code transport.CloseCode, reason string) {
 	mine := &transport.CloseError{Code: code, Reason: clipped(reason)}
 	c.end(mine)
 	if errors.Is(c.cause(), mine) {
 		c.framer.say(transportv1.Kind_CLOSE, 0, &transportv1.End{Code: uint32(code), Reason: mine.Reason})
 	}
-	patience := time.NewTimer(closePatience)
-	defer patience.Stop()
 	select {
 	case <-c.over:
-	case <-patience.C:
+	case <-patience.Done():
 		c.framer.cut()
 		<-c.over
 	}
-	return nil
 }
 
 // Context ends with the connection.

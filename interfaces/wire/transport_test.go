@@ -9,8 +9,10 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
@@ -241,6 +243,74 @@ func TestAStreamIsGivenUpAtOnce(t *testing.T) {
 		if err := context.Cause(conn.ctx); !errors.Is(err, transport.ErrClosed) { // the end that Reset gives it
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+// deafPlugin is a process that reads nothing of its connections, and that does not stop
+// either if it hangs.
+type deafPlugin struct {
+	grpc.ClientConnInterface
+
+	hangs bool
+}
+
+func (p deafPlugin) Invoke(ctx context.Context, _ string, _, _ any, _ ...grpc.CallOption) error {
+	if !p.hangs {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// Many connections that hang take no longer to stop than one, and none longer than the
+// caller waits.
+func TestATransportThatHangsIsStopped(t *testing.T) {
+	for what, tt := range map[string]struct {
+		hangs       bool
+		waits, want time.Duration
+	}{
+		"the plugin hangs":      {true, time.Second, time.Second},
+		"only connections hang": {false, time.Minute, closePatience},
+		"the caller leaves":     {false, time.Second, time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			carrier := NewTransport(deafPlugin{hangs: tt.hangs}, "")
+			carrier.running = true
+			var conns []*transportConn
+			for range 3 {
+				near, _ := net.Pipe()
+				c, err := carrier.serve(near, transport.Info{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				conns = append(conns, c)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), tt.waits)
+			defer cancel()
+			begun := time.Now()
+			if err := carrier.Stop(ctx); (err != nil) != tt.hangs {
+				t.Errorf("%s: Stop: %v", what, err)
+			}
+			if took := time.Since(begun); took != tt.want {
+				t.Errorf("%s: it took %v", what, took)
+			}
+			for _, c := range conns {
+				if ended, ok := errors.AsType[*transport.CloseError](c.cause()); !ok || ended.Code != transport.CloseStopping {
+					t.Errorf("%s: a connection ended with %v", what, c.cause())
+				}
+			}
+		})
+	}
+}
+
+// A connection that is picked up while the transport stops is not left behind.
+func TestAConnectionComesTooLate(t *testing.T) {
+	near, far := net.Pipe()
+	if c, err := NewTransport(deafPlugin{}, "").serve(near, transport.Info{}); c != nil || !errors.Is(err, transport.ErrClosed) {
+		t.Errorf("%v, %v", c, err)
+	}
+	if _, err := far.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("its socket is open: %v", err)
 	}
 }
 
