@@ -66,9 +66,13 @@ func (b *Bridge) Close() {
 func (b *Bridge) offer(conn transport.Conn) (*transportv1.Connection, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := b.listen(); err != nil || len(b.offered) >= maxOffered {
+	err := b.listen()
+	if err == nil && len(b.offered) >= maxOffered {
+		err = fmt.Errorf("%d connections wait for the host to pick them up", maxOffered)
+	}
+	if err != nil {
 		_ = conn.Close(transport.CloseBusy, "")
-		return nil, fmt.Errorf("%d connections wait for the host to pick them up: %w", len(b.offered), err)
+		return nil, err
 	}
 	var token [tokenSize]byte
 	_, _ = rand.Read(token[:]) // it does not fail
@@ -166,8 +170,8 @@ type carried struct {
 	running sync.WaitGroup
 }
 
-// maxRequests is how many requests of the host may be under way. A host waits for
-// the answers of fewer.
+// maxRequests is how many requests of the host may be under way; one that has more, which
+// it does not count, loses the connection.
 const maxRequests = 4096
 
 // maxBacklog is how much may wait for a host that does not read before datagrams are lost.
