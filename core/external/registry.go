@@ -29,7 +29,7 @@ func Registry(spec Spec, opts Options) registry.Factory {
 				return nil, err
 			}
 			f := &registryFacade{
-				shown: wire.NewShown(env), mine: map[ownKey]registry.Entry{},
+				shown: wire.NewShown(env), writes: make(chan struct{}, 1), mine: map[ownKey]registry.Entry{},
 				members: map[name.Node]membership.Event{}, peers: map[name.Node]bool{},
 			}
 			f.guest = newGuest(spec, opts, env.Env, *section, []string{registry.Contract}, func(conn grpc.ClientConnInterface, _ wire.Description) *wire.Registry {
@@ -46,6 +46,10 @@ type registryFacade struct {
 	*guest[*wire.Registry]
 
 	shown *wire.Shown
+
+	// Held over what is registered or taken back, and over each step of telling that to a
+	// new process: what a process has and what is remembered do not come apart.
+	writes chan struct{}
 
 	mu      sync.Mutex
 	fed     *wire.Registry // that knows what went before; nil: none
@@ -92,6 +96,10 @@ func (f *registryFacade) List(prefix string) []registry.Count { return f.shown.L
 // Put asks the plugin, and has every later process told.
 func (f *registryFacade) Put(ctx context.Context, entry registry.Entry) error {
 	entry.Meta = maps.Clone(entry.Meta)
+	if err := f.write(ctx); err != nil {
+		return err
+	}
+	defer f.written()
 	err := f.do(ctx, func(ctx context.Context, r *wire.Registry) error { return r.Put(ctx, entry) })
 	if err == nil {
 		f.mu.Lock()
@@ -104,8 +112,12 @@ func (f *registryFacade) Put(ctx context.Context, entry registry.Entry) error {
 // Remove asks the plugin. While there is none it is an error, and the next process is
 // not told of the entry.
 func (f *registryFacade) Remove(ctx context.Context, service name.Service, ref name.Ref, reason string) error {
+	if err := f.write(ctx); err != nil {
+		return err
+	}
+	defer f.written()
 	err := f.do(ctx, func(ctx context.Context, r *wire.Registry) error { return r.Remove(ctx, service, ref, reason) })
-	if err == nil || errors.Is(err, plugin.ErrGone) {
+	if err == nil || errors.Is(err, plugin.ErrGone) || errors.Is(err, registry.ErrNotFound) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		delete(f.mine, ownKey{service, ref})
@@ -123,6 +135,18 @@ func (f *registryFacade) Find(ctx context.Context, service name.Service) error {
 	})
 	return err
 }
+
+// write waits for its turn to write, until written.
+func (f *registryFacade) write(ctx context.Context) error {
+	select {
+	case f.writes <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return f.named(context.Cause(ctx))
+	}
+}
+
+func (f *registryFacade) written() { <-f.writes }
 
 func (f *registryFacade) do(ctx context.Context, ask func(context.Context, *wire.Registry) error) error {
 	_, err := call(ctx, f.guest, func(ctx context.Context, r *wire.Registry) (struct{}, error) {
@@ -172,17 +196,43 @@ func (f *registryFacade) member(e membership.Event) {
 // tellAgain tells a new process who is there and what this node has registered. What is
 // shown because an earlier process showed it is hidden when the new one had time enough.
 func (f *registryFacade) tellAgain(ctx context.Context, r *wire.Registry) {
-	for _, entry := range f.introduce(r) {
-		putting, cancel := context.WithTimeout(ctx, f.runs().timeout())
-		err := r.Put(putting, entry)
-		cancel()
-		if err != nil {
+	for _, entry := range f.settled(ctx, r) {
+		if err := f.putAgain(ctx, r, entry); err != nil {
 			f.env.Log.Warn("the new process of the plugin does not register again", "service", entry.Service, "error", err)
 		}
 	}
 	if f.shown.Stale() > 0 {
 		f.env.Tasks.Go("settling of "+f.id, func(ctx context.Context) { f.settle(ctx, r) })
 	}
+}
+
+// settled introduces a process when nothing is being written to the one before, or when
+// that has had the time of a call.
+func (f *registryFacade) settled(ctx context.Context, r *wire.Registry) []registry.Entry {
+	ctx, cancel := context.WithTimeout(ctx, f.runs().timeout())
+	defer cancel()
+	if f.write(ctx) == nil {
+		defer f.written()
+	}
+	return f.introduce(r)
+}
+
+// putAgain registers with a new process what nobody has taken back meanwhile.
+func (f *registryFacade) putAgain(ctx context.Context, r *wire.Registry, entry registry.Entry) error {
+	ctx, cancel := context.WithTimeout(ctx, f.runs().timeout())
+	defer cancel()
+	if err := f.write(ctx); err != nil {
+		return err
+	}
+	defer f.written()
+	f.mu.Lock()
+	now, still := f.mine[ownKey{entry.Service, entry.Ref}]
+	f.mu.Unlock()
+	if !still {
+		return nil
+	}
+	now.Since = entry.Since
+	return r.Put(ctx, now)
 }
 
 // introduce feeds a process what went before, and returns what it has to register.

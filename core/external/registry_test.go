@@ -250,3 +250,17 @@ func TestRegistryIsReplaced(t *testing.T) {
 	}
 	s.expectReport("near b, up b", "1")
 }
+
+// What was taken back while a new process was being told of it is not registered again.
+func TestRegistryTakesBackWhatANewProcessIsTold(t *testing.T) {
+	s := openShop(t, quick())
+	s.put("mine")
+	live, _ := s.facade.now()
+	told := s.facade.settled(t.Context(), live.half)
+	if err := s.facade.Remove(t.Context(), name.MustService("mine"), s.entry("mine").Ref, ""); err != nil || len(told) != 1 {
+		t.Fatalf("Remove: %v; the process is told of %v", err, told)
+	}
+	if err := s.facade.putAgain(t.Context(), live.half, told[0]); err != nil || s.has("mine") {
+		t.Errorf("putAgain: %v; it is there: %v", err, s.has("mine"))
+	}
+}

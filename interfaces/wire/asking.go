@@ -102,6 +102,8 @@ type asking[A, Q any] struct {
 	number func(*Q, uint64)
 	room   chan struct{} // for questions whose answers take their time
 
+	sending sync.Mutex // held while a question is sent, which the host may hold up until its answers are read
+
 	mu      sync.Mutex
 	stream  grpc.BidiStreamingServer[A, Q] // nil: not lent
 	next    uint64
@@ -142,7 +144,11 @@ func (a *asking[A, Q]) begin(stream grpc.BidiStreamingServer[A, Q]) {
 	a.stream = stream
 }
 
+// finish waits for who sends, which ends with the stream: nothing is sent on one whose
+// handler has returned.
 func (a *asking[A, Q]) finish(stream grpc.BidiStreamingServer[A, Q]) {
+	a.sending.Lock()
+	defer a.sending.Unlock()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.stream != stream {
@@ -213,20 +219,31 @@ func abandonedID(err error) (id uint64, open bool) {
 
 // send sends a question in the order of their numbers.
 func (a *asking[A, Q]) send(q *Q) (uint64, <-chan *A, error) {
+	a.sending.Lock()
+	defer a.sending.Unlock()
+	stream, id, waiting := a.expect()
+	if stream == nil {
+		return 0, nil, errNotLent
+	}
+	a.number(q, id)
+	if err := stream.Send(q); err != nil {
+		a.forget(id)
+		return 0, nil, err
+	}
+	return id, waiting, nil
+}
+
+// expect makes room for an answer.
+func (a *asking[A, Q]) expect() (grpc.BidiStreamingServer[A, Q], uint64, <-chan *A) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.stream == nil {
-		return 0, nil, errNotLent
+		return nil, 0, nil
 	}
 	a.next++
-	a.number(q, a.next)
 	waiting := make(chan *A, 1)
 	a.waiting[a.next] = waiting
-	if err := a.stream.Send(q); err != nil {
-		delete(a.waiting, a.next)
-		return 0, nil, err
-	}
-	return a.next, waiting, nil
+	return a.stream, a.next, waiting
 }
 
 func (a *asking[A, Q]) forget(id uint64) chan *A {

@@ -58,19 +58,21 @@ func (t *Transport) Start(ctx context.Context) error {
 	return err
 }
 
-// Stop stops the plugin, which closes its connections, and sees to it that they end here.
+// Stop stops the plugin, which closes its connections, and sees to it that they end here:
+// within ctx, and at once if the plugin does not stop.
 func (t *Transport) Stop(ctx context.Context) error {
 	err := t.Plugin.Stop(ctx)
+	patience, cancel := context.WithTimeout(ctx, closePatience)
+	defer cancel()
+	if err != nil {
+		cancel()
+	}
 	t.mu.Lock()
 	t.running = false
-	var ended []*transportConn
 	for c := range t.conns {
-		ended = append(ended, c)
+		t.served.Go(func() { c.close(patience, transport.CloseStopping, "") })
 	}
 	t.mu.Unlock()
-	for _, c := range ended {
-		_ = c.Close(transport.CloseStopping, "")
-	}
 	t.served.Wait()
 	return err
 }
@@ -105,25 +107,39 @@ func (t *Transport) pickUp(ctx context.Context, in *transportv1.Connection) (tra
 	}
 	var dialer net.Dialer
 	socket, err := dialer.DialContext(ctx, "unix", at)
-	if err == nil {
-		_, err = socket.Write(in.GetToken())
-	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: socket for bytes: %w", plugin.ErrGone, err), ctx.Err())
 	}
-	c := newTransportConn(newFramer(socket), info)
+	if _, err := socket.Write(in.GetToken()); err != nil {
+		_ = socket.Close()
+		return nil, fmt.Errorf("%w: socket for bytes: %w", plugin.ErrGone, err)
+	}
+	c, err := t.serve(socket, info)
+	switch {
+	case err != nil:
+		return nil, err
+	case in.GetMigrates():
+		return movingConn{c}, nil
+	}
+	return c, nil
+}
+
+// serve has a connection read its socket, unless the transport has stopped meanwhile.
+func (t *Transport) serve(socket net.Conn, info transport.Info) (*transportConn, error) {
 	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.running {
+		_ = socket.Close()
+		return nil, transport.ErrClosed
+	}
+	c := newTransportConn(newFramer(socket), info)
 	t.conns[c] = true
-	t.mu.Unlock()
 	t.served.Go(func() {
 		c.run()
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		delete(t.conns, c)
 	})
-	if in.GetMigrates() {
-		return movingConn{c}, nil
-	}
 	return c, nil
 }
 

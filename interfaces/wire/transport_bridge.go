@@ -66,9 +66,13 @@ func (b *Bridge) Close() {
 func (b *Bridge) offer(conn transport.Conn) (*transportv1.Connection, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := b.listen(); err != nil || len(b.offered) >= maxOffered {
+	err := b.listen()
+	if err == nil && len(b.offered) >= maxOffered {
+		err = fmt.Errorf("%d connections wait for the host to pick them up", maxOffered)
+	}
+	if err != nil {
 		_ = conn.Close(transport.CloseBusy, "")
-		return nil, fmt.Errorf("%d connections wait for the host to pick them up: %w", len(b.offered), err)
+		return nil, err
 	}
 	var token [tokenSize]byte
 	_, _ = rand.Read(token[:]) // it does not fail
@@ -166,8 +170,8 @@ type carried struct {
 	running sync.WaitGroup
 }
 
-// maxRequests is how many requests of the host may be under way. A host waits for
-// the answers of fewer.
+// maxRequests is how many requests of the host may be under way; one that has more, which
+// it does not count, loses the connection.
 const maxRequests = 4096
 
 // maxBacklog is how much may wait for a host that does not read before datagrams are lost.
@@ -216,8 +220,9 @@ func (c *carried) acceptStreams() {
 		id := c.next
 		c.next += 2
 		c.mu.Unlock()
+		carried := c.register(id, s)
 		c.framer.send(transportv1.Kind_ACCEPTED, id, nil)
-		c.carryStream(id, s)
+		carried.start()
 	}
 }
 
@@ -236,7 +241,14 @@ func (c *carried) receiveDatagrams() {
 func (c *carried) handle(f frame) error {
 	switch f.kind {
 	case transportv1.Kind_OPEN:
-		return c.request(f.stream, c.open)
+		ctx, cancel := context.WithCancel(c.ctx)
+		c.mu.Lock()
+		c.opening[f.stream] = cancel // the next frame may be that it is given up
+		c.mu.Unlock()
+		return c.request(f.stream, func(id uint32) error {
+			defer cancel()
+			return c.open(ctx, id)
+		})
 	case transportv1.Kind_DATAGRAM:
 		data := append([]byte(nil), f.payload...)
 		return c.request(f.stream, func(uint32) error { return c.conn.SendDatagram(data) })
@@ -279,20 +291,24 @@ func (c *carried) request(id uint32, do func(uint32) error) error {
 	return nil
 }
 
-func (c *carried) open(id uint32) error {
-	ctx, cancel := context.WithCancel(c.ctx)
-	defer cancel()
-	c.mu.Lock()
-	c.opening[id] = cancel
-	c.mu.Unlock()
-	s, err := c.conn.OpenStream(ctx)
-	c.mu.Lock()
-	delete(c.opening, id)
-	c.mu.Unlock()
-	if err == nil {
-		c.carryStream(id, s)
+// open opens a stream for the host, unless it has given the stream up before, which ends
+// ctx.
+func (c *carried) open(ctx context.Context, id uint32) error {
+	stream, err := c.conn.OpenStream(ctx)
+	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.opening, id)
+		return err
 	}
-	return err
+	s := c.register(id, stream)
+	if err := ctx.Err(); err != nil {
+		stream.Reset(transport.CloseNone)
+		s.forget()
+		return err
+	}
+	s.start()
+	return nil
 }
 
 func (c *carried) migrate(uint32) error {

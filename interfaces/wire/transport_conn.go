@@ -17,6 +17,8 @@ import (
 // The bounds on one connection, at the host.
 const (
 	maxUnaccepted  = 1024                  // streams of the peer that wait to be accepted
+	maxPeerStreams = 4096                  // streams of the peer at once
+	maxUnread      = 1 << 20               // bytes that wait for a plugin that does not read, without those that have credit
 	maxDatagrams   = 32                    // that wait to be received
 	maxSending     = 16                    // datagrams at once
 	largestSent    = 65_000                // bytes of a datagram that travels at all
@@ -42,6 +44,7 @@ type transportConn struct {
 	astray  bool
 	asked   time.Time
 	streams map[uint32]*transportStream
+	peers   int                   // streams of the peer among them
 	waiting map[uint32]chan error // for DONE
 	next    uint32
 }
@@ -94,6 +97,9 @@ func (c *transportConn) cause() error { return context.Cause(c.ctx) }
 var errOver = errors.New("over")
 
 func (c *transportConn) handle(f frame) error {
+	if c.framer.control.Load() > maxUnread { // a plugin that works reads whatever it does
+		return malformed("frames of a plugin that reads none")
+	}
 	switch f.kind {
 	case transportv1.Kind_ACCEPTED:
 		return c.accepted(f.stream)
@@ -121,10 +127,13 @@ func (c *transportConn) handle(f frame) error {
 
 func (c *transportConn) accepted(id uint32) error {
 	c.mu.Lock()
-	known := c.streams[id] != nil
+	known, many := c.streams[id] != nil, c.peers >= maxPeerStreams
 	c.mu.Unlock()
-	if id%2 == 0 || known {
+	switch {
+	case id%2 == 0 || known:
 		return malformed("a stream of the peer with the number %d", id)
+	case many:
+		return malformed("more than %d streams of the peer", maxPeerStreams)
 	}
 	s := c.newStream(id)
 	select {
@@ -262,20 +271,25 @@ func (c *transportConn) SendDatagram(data []byte) error {
 
 // Close has the plugin close the connection, and waits for that within bounds.
 func (c *transportConn) Close(code transport.CloseCode, reason string) error {
+	patience, cancel := context.WithTimeout(context.Background(), closePatience)
+	defer cancel()
+	c.close(patience, code, reason)
+	return nil
+}
+
+// close is Close that waits for the plugin until patience ends.
+func (c *transportConn) close(patience context.Context, code transport.CloseCode, reason string) {
 	mine := &transport.CloseError{Code: code, Reason: clipped(reason)}
 	c.end(mine)
 	if errors.Is(c.cause(), mine) {
 		c.framer.say(transportv1.Kind_CLOSE, 0, &transportv1.End{Code: uint32(code), Reason: mine.Reason})
 	}
-	patience := time.NewTimer(closePatience)
-	defer patience.Stop()
 	select {
 	case <-c.over:
-	case <-patience.C:
+	case <-patience.Done():
 		c.framer.cut()
 		<-c.over
 	}
-	return nil
 }
 
 // Context ends with the connection.

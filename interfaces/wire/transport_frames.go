@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"google.golang.org/protobuf/proto"
 
@@ -18,6 +19,7 @@ const (
 	frameMost  = 64 << 10  // bytes of one payload
 	window     = 256 << 10 // bytes of a stream that may be under way
 	giveCredit = window / 4
+	maxSpare   = 1 << 20 // bytes of memory that is kept to be written from again
 )
 
 // frame is one message between host and plugin on the socket of a connection.
@@ -36,7 +38,8 @@ func (f frame) into(m proto.Message) error {
 }
 
 // framer sends and reads frames. Sending never blocks: what a stream may have under way
-// is bounded by its credit, and what is asked by who waits for the answer.
+// is bounded by its credit, what is asked by who waits for the answer, and what is said
+// because the other side said something by that it has to read.
 type framer struct {
 	socket net.Conn
 	wake   chan struct{} // of capacity 1
@@ -45,6 +48,8 @@ type framer struct {
 	mu     sync.Mutex
 	out    []byte
 	ending bool // close the socket once out is written
+
+	control atomic.Int64 // bytes of out that no credit bounds
 }
 
 func newFramer(socket net.Conn) *framer {
@@ -64,6 +69,9 @@ func (f *framer) send(kind transportv1.Kind, stream uint32, payload []byte) {
 	f.out = binary.BigEndian.AppendUint32(f.out, stream)
 	f.out = binary.BigEndian.AppendUint32(f.out, uint32(len(payload)))
 	f.out = append(f.out, payload...)
+	if kind != transportv1.Kind_DATA {
+		f.control.Add(int64(frameHead + len(payload)))
+	}
 	f.ring()
 }
 
@@ -112,8 +120,11 @@ func (f *framer) write() {
 		f.mu.Lock()
 		out, ending := f.out, f.ending
 		f.out = spare[:0]
+		f.control.Store(0)
 		f.mu.Unlock()
-		spare = out
+		if spare = out; cap(out) > maxSpare {
+			spare = nil
+		}
 		if len(out) > 0 {
 			if _, err := f.socket.Write(out); err != nil {
 				return

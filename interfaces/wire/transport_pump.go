@@ -25,24 +25,32 @@ type carriedStream struct {
 	dead    bool   // nothing moves any more
 }
 
-// carryStream moves the bytes of a stream until both directions have ended.
-func (c *carried) carryStream(id uint32, stream transport.Stream) {
+// register has a stream take frames of the host, which is before the host can send any.
+func (c *carried) register(id uint32, stream transport.Stream) *carriedStream {
 	s := &carriedStream{conn: c, id: id, stream: stream, credit: window}
 	s.changed = sync.NewCond(&s.mu)
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.streams[id] = s
-	c.mu.Unlock()
-	if c.ctx.Err() != nil {
-		s.die()
-	}
+	delete(c.opening, id)
+	s.dead = c.ctx.Err() != nil
+	return s
+}
+
+func (s *carriedStream) forget() {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	delete(s.conn.streams, s.id)
+}
+
+// start moves the bytes of a stream until both directions have ended.
+func (s *carriedStream) start() {
 	up := make(chan struct{})
-	c.running.Go(func() { defer close(up); s.up() })
-	c.running.Go(func() {
+	s.conn.running.Go(func() { defer close(up); s.up() })
+	s.conn.running.Go(func() {
 		s.down()
 		<-up
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.streams, id)
+		s.forget()
 	})
 }
 

@@ -44,6 +44,7 @@ func (c *transportConn) newStream(id uint32) *transportStream {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.streams[id] = s
+	c.peers += ofPeer(id)
 	return s
 }
 
@@ -106,8 +107,14 @@ func (s *transportStream) release() {
 func (c *transportConn) forget(id uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.streams, id)
+	if c.streams[id] != nil {
+		delete(c.streams, id)
+		c.peers -= ofPeer(id)
+	}
 }
+
+// ofPeer is 1 for the number of a stream that the peer has opened.
+func ofPeer(id uint32) int { return int(id % 2) }
 
 // Read reads what has arrived.
 func (s *transportStream) Read(p []byte) (int, error) {

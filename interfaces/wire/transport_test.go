@@ -9,8 +9,10 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
@@ -40,17 +42,28 @@ func message(t testing.TB, m proto.Message) []byte {
 	return out
 }
 
-// hear has a host half read what a plugin sends, to the end, and returns it.
-func hear(sent []byte) *transportConn {
+// hosted runs a host half until a plugin has said all that it says. use is who has the
+// connection.
+func hosted(use func(*transportConn), says func(far net.Conn)) *transportConn {
 	near, far := net.Pipe()
 	c := newTransportConn(newFramer(near), transport.Info{})
-	go func() { _, _ = io.Copy(io.Discard, far) }()
+	go use(c)
 	go func() {
-		_, _ = far.Write(sent)
+		says(far)
 		_ = far.Close()
 	}()
 	c.run()
 	return c
+}
+
+func ignore(*transportConn) {}
+
+// hear has a host half read what a plugin sends, to the end, and returns it.
+func hear(sent []byte) *transportConn {
+	return hosted(ignore, func(far net.Conn) {
+		go func() { _, _ = io.Copy(io.Discard, far) }()
+		_, _ = far.Write(sent)
+	})
 }
 
 func TestWhatAPluginMayNotSend(t *testing.T) {
@@ -100,6 +113,44 @@ func TestAConnectionThatIsAstray(t *testing.T) {
 	c := hear(written(frame{kind: transportv1.Kind_INFO, payload: message(t, info)}))
 	if got := c.Info(); !c.Astray() || got.PacketsReceived != 7 || got.RTT != time.Millisecond {
 		t.Errorf("astray %v, %+v", c.Astray(), got)
+	}
+}
+
+// opening is a plugin that tells of so many streams of the peer.
+func opening(streams int, reads bool) func(net.Conn) {
+	return func(far net.Conn) {
+		if reads {
+			go func() { _, _ = io.Copy(io.Discard, far) }()
+		}
+		for i := range streams {
+			if _, err := far.Write(written(frame{kind: transportv1.Kind_ACCEPTED, stream: uint32(2*i + 1)})); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// The streams of a peer are bounded, whether they are accepted here or not, and so is
+// what waits for a plugin that does not read.
+func TestAPluginOpensTooMuch(t *testing.T) {
+	accept := func(c *transportConn) {
+		for c.ctx.Err() == nil {
+			_, _ = c.AcceptStream(c.ctx)
+		}
+	}
+	for what, tt := range map[string]struct {
+		use  func(*transportConn)
+		says func(net.Conn)
+		want error
+	}{
+		"streams that nobody closes":           {accept, opening(maxUnread, true), ErrMalformed},
+		"not too many":                         {accept, opening(maxPeerStreams/2, true), plugin.ErrGone},
+		"streams that are refused one by one":  {ignore, opening(4*maxPeerStreams, true), plugin.ErrGone},
+		"a plugin that writes and never reads": {ignore, opening(maxUnread, false), ErrMalformed},
+	} {
+		if c := hosted(tt.use, tt.says); !errors.Is(c.cause(), tt.want) {
+			t.Errorf("%s: %v", what, c.cause())
+		}
 	}
 }
 
@@ -164,6 +215,119 @@ func FuzzTransportPlugin(f *testing.F) {
 			t.Error("the connection goes on")
 		}
 	})
+}
+
+// A stream that the host gives up is given up by the plugin, however soon that comes.
+func TestAStreamIsGivenUpAtOnce(t *testing.T) {
+	reset := frame{kind: transportv1.Kind_RESET, stream: 1, payload: message(t, &transportv1.Reset{Read: true, Write: true})}
+	ours := reset
+	ours.stream = 2
+	for what, says := range map[string]func(far net.Conn){
+		"a stream that the host opens": func(far net.Conn) {
+			go func() { _, _ = io.Copy(io.Discard, far) }()
+			_, _ = far.Write(written(frame{kind: transportv1.Kind_OPEN, stream: 2}, ours))
+		},
+		"a stream of the peer": func(far net.Conn) {
+			_, _ = io.ReadFull(far, make([]byte, frameHead))
+			_, _ = far.Write(written(reset))
+			_, _ = io.Copy(io.Discard, far)
+		},
+	} {
+		near, far := net.Pipe()
+		conn := &peerConn{stillConn: newStillConn(), streams: make(chan transport.Stream, 1)}
+		conn.streams <- stillStream{conn.stillConn}
+		go says(far)
+		stuck := time.AfterFunc(10*time.Second, func() { _ = far.Close() })
+		newCarried(conn, near).run()
+		stuck.Stop()
+		if err := context.Cause(conn.ctx); !errors.Is(err, transport.ErrClosed) { // the end that Reset gives it
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// deafPlugin is a process that reads nothing of its connections, and that does not stop
+// either if it hangs.
+type deafPlugin struct {
+	grpc.ClientConnInterface
+
+	hangs bool
+}
+
+func (p deafPlugin) Invoke(ctx context.Context, _ string, _, _ any, _ ...grpc.CallOption) error {
+	if !p.hangs {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// Many connections that hang take no longer to stop than one, and none longer than the
+// caller waits.
+func TestATransportThatHangsIsStopped(t *testing.T) {
+	for what, tt := range map[string]struct {
+		hangs       bool
+		waits, want time.Duration
+	}{
+		"the plugin hangs":      {true, time.Second, time.Second},
+		"only connections hang": {false, time.Minute, closePatience},
+		"the caller leaves":     {false, time.Second, time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			carrier := NewTransport(deafPlugin{hangs: tt.hangs}, "")
+			carrier.running = true
+			var conns []*transportConn
+			for range 3 {
+				near, _ := net.Pipe()
+				c, err := carrier.serve(near, transport.Info{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				conns = append(conns, c)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), tt.waits)
+			defer cancel()
+			begun := time.Now()
+			if err := carrier.Stop(ctx); (err != nil) != tt.hangs {
+				t.Errorf("%s: Stop: %v", what, err)
+			}
+			if took := time.Since(begun); took != tt.want {
+				t.Errorf("%s: it took %v", what, took)
+			}
+			for _, c := range conns {
+				if ended, ok := errors.AsType[*transport.CloseError](c.cause()); !ok || ended.Code != transport.CloseStopping {
+					t.Errorf("%s: a connection ended with %v", what, c.cause())
+				}
+			}
+		})
+	}
+}
+
+// A connection that is picked up while the transport stops is not left behind.
+func TestAConnectionComesTooLate(t *testing.T) {
+	near, far := net.Pipe()
+	if c, err := NewTransport(deafPlugin{}, "").serve(near, transport.Info{}); c != nil || !errors.Is(err, transport.ErrClosed) {
+		t.Errorf("%v, %v", c, err)
+	}
+	if _, err := far.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("its socket is open: %v", err)
+	}
+}
+
+// peerConn is one whose peer opens streams.
+type peerConn struct {
+	*stillConn
+
+	streams chan transport.Stream
+}
+
+func (c *peerConn) AcceptStream(ctx context.Context) (transport.Stream, error) {
+	select {
+	case s := <-c.streams:
+		return s, nil
+	default:
+		return c.stillConn.AcceptStream(ctx)
+	}
 }
 
 // stillConn is a connection on which nothing happens until it is closed.

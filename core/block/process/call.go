@@ -254,13 +254,14 @@ func (p *Processes) callHere(ctx context.Context, from name.Ref, to Target, valu
 		return nil, localError(p.cfg.Node, err)
 	}
 	c := p.newLocalCall(ctx)
+	done := c.done
 	e := entry{sender: from.ID, value: value, reply: c, sort: aCall, size: uint32(size)}
 	if err := proc.box.put(ctx, &e); err != nil {
 		return nil, p.notPut(ctx, to, err)
 	}
 	select {
-	case r := <-c.done:
-		p.answers.Put(c.done)
+	case r := <-done:
+		p.answers.Put(done)
 		return r.value, r.err
 	case <-ctx.Done():
 		c.end(ctx.Err())

@@ -20,6 +20,7 @@ type inbound struct {
 	received, receivedBytes uint64
 	bound                   uint64              // how often names had changed when proc was found
 	late                    map[uint64]*backlog // by sender: a large payload is on its way
+	behind                  bool                // it is in intake.behind
 	run                     *run                // of messages that are about to be delivered
 
 	taken, takenBytes         atomic.Uint64
@@ -75,17 +76,13 @@ func (a *inbound) find(p *Processes) (*Process, error) {
 func (a *inbound) consumed(n, size int) {
 	a.guest.letGo(size)
 	messages, bytes := a.taken.Add(uint64(n)), a.takenBytes.Add(uint64(size))
-	step := a.ahead.Load() / 4
-	if a.reported.Load() == 0 {
-		step = firstMessages / 4
-	}
-	if messages-a.reported.Load() < step && bytes-a.reportedBytes.Load() < reportBytes {
+	if !a.due(messages, bytes) {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	messages, bytes = a.taken.Load(), a.takenBytes.Load()
-	if messages-a.reported.Load() < step && bytes-a.reportedBytes.Load() < reportBytes {
+	if !a.due(messages, bytes) {
 		return // somebody has just done it
 	}
 	a.reported.Store(messages)
@@ -93,6 +90,13 @@ func (a *inbound) consumed(n, size int) {
 	a.messagesLimit.Store(max(a.messagesLimit.Load(), messages+a.ahead.Load()))
 	a.bytesLimit.Store(max(a.bytesLimit.Load(), bytes+aheadBytes))
 	a.report(a.messagesLimit.Load(), a.bytesLimit.Load())
+}
+
+// due reports whether the sender has to be told: when a quarter of what it was given is
+// used up, whatever the process that has the name now is given.
+func (a *inbound) due(messages, bytes uint64) bool {
+	reported := a.reported.Load()
+	return messages-reported >= (a.messagesLimit.Load()-reported)/4 || bytes-a.reportedBytes.Load() >= reportBytes
 }
 
 func (a *inbound) report(messages, bytes uint64) {

@@ -22,7 +22,9 @@ func (c *localCall) answer(value any, err error) {
 			value, err = nil, localError(c.procs.cfg.Node, err)
 		}
 		c.end(context.Canceled)
-		c.done <- result{value, err}
+		done := c.done
+		c.done = nil // a context that is kept keeps its neighbours, and not their answers
+		done <- result{value, err}
 	})
 }
 

@@ -203,7 +203,8 @@ func (in *intake) message(f *frame) error {
 	l.fill(f, size)
 	switch {
 	case f.large:
-		if a.late == nil {
+		if !a.behind {
+			a.behind = true
 			in.behind = append(in.behind, a)
 		}
 		return a.postpone(f, l.copy().arrived)

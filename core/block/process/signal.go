@@ -43,7 +43,10 @@ func (in *intake) signal(f *frame) error {
 	reason := in.procs.types.read(f.fault, g.node)
 	kind, to, number := f.signal, f.target, f.number
 	act := func() { in.procs.signalled(from, to, kind, number, reason) }
-	in.behind = slices.DeleteFunc(in.behind, func(a *inbound) bool { return a.late == nil })
+	in.behind = slices.DeleteFunc(in.behind, func(a *inbound) bool {
+		a.behind = a.late != nil
+		return !a.behind
+	})
 	for _, a := range in.behind {
 		if a.target == to {
 			a.inOrder(f.sender, act)
