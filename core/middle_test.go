@@ -52,8 +52,8 @@ func newIslands(t *testing.T, size int, changes ...func(*membershiphyparview.Set
 	}
 	took := time.Since(began)
 	t.Logf("%d nodes that started at once know each other after %v", size, took)
-	if took > 5*time.Second {
-		t.Errorf("%d nodes that started at once know each other after %v, want 5s at most", size, took)
+	if took > 10*time.Second { // one of them may have to join twice
+		t.Errorf("%d nodes that started at once know each other after %v, want 10s at most", size, took)
 	}
 	return is
 }

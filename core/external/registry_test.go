@@ -186,7 +186,9 @@ func TestRegistryHidesTheDeadWithoutItsProcess(t *testing.T) {
 // A process that stands still takes no caller with it: inputs are dropped, reads go on,
 // calls end, and the supervisor starts another.
 func TestRegistryThatStandsStill(t *testing.T) {
-	s := openShop(t, quick())
+	opts := quick()
+	opts.Health = 200 * time.Millisecond
+	s := openShop(t, opts)
 	s.hear("b", "theirs")
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()

@@ -153,6 +153,7 @@ func membershipPeace(t T, h MembershipHarness) {
 }
 
 func membershipInput(t T, h MembershipHarness) {
+	const inputs = 6000 // several times what a membership may keep, on each of six links
 	f := newFabric(t, h)
 	a, p := f.start("a"), f.puppet("puppet")
 	f.stall(true)
@@ -164,7 +165,7 @@ func membershipInput(t T, h MembershipHarness) {
 	go func() {
 		defer close(done)
 		frame := make([]byte, 1<<10)
-		for i := range 20000 {
+		for i := range inputs {
 			switch i % 1000 {
 			case 0:
 				a.plugin.Input(membership.Input{Kind: membership.LinkUp, Peer: p.peer()})
@@ -175,7 +176,7 @@ func membershipInput(t T, h MembershipHarness) {
 			}
 		}
 	}()
-	f.eventually("return of 20000 Inputs while Connect hangs", func() bool {
+	f.eventually("return of the Inputs while Connect hangs", func() bool {
 		select {
 		case <-done:
 			return true
