@@ -26,6 +26,8 @@ type station struct {
 	plugin  membership.Plugin // nil for a puppet
 	held    map[name.Node]bool
 	sent    [][]byte // frames that this station sent
+	made    sync.Once
+	key     ed25519.PrivateKey // see private
 
 	mu     sync.Mutex
 	up     bool
@@ -62,8 +64,11 @@ func (s *station) lend(env plugin.Env) membership.Env {
 
 // private is the key of the node, the same in all its lives.
 func (s *station) private() ed25519.PrivateKey {
-	seed := sha256.Sum256([]byte(s.node.String()))
-	return ed25519.NewKeyFromSeed(seed[:])
+	s.made.Do(func() {
+		seed := sha256.Sum256([]byte(s.node.String()))
+		s.key = ed25519.NewKeyFromSeed(seed[:])
+	})
+	return s.key
 }
 
 // seal signs for membership.
