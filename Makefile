@@ -8,9 +8,10 @@ BIN      := bin
 LINTER   := $(BIN)/golangci-lint
 FUZZTIME ?= 500ms
 TIMEOUT  ?= 8m
+PLAIN    := docs interfaces/plugintest
 
 .DEFAULT_GOAL := help
-.PHONY: bench-table order-long help build demo quick test test-fmt test-vet test-sim test-race hundred sim sim-long sim-tables property-long arch lint fmt fuzz bench clean gen gen-check
+.PHONY: bench-table order-long help build demo quick test test-fmt test-vet test-sim test-plain test-race hundred sim sim-long sim-tables property-long arch lint fmt fuzz bench clean gen gen-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +27,7 @@ quick: test-fmt test-vet ## for every minute: format, vet, architecture, short t
 	$(GO) test -short -timeout $(TIMEOUT) ./...
 
 test: ## everything that CI runs: format, vet, lint, architecture, fuzz, simulation, race tests of all
-	@scripts/steps test-fmt test-vet gen-check+lint+arch fuzz test-sim test-race
+	@scripts/steps test-fmt test-vet gen-check+lint+arch fuzz test-sim test-plain test-race
 
 test-fmt: # nothing that gofmt would change
 	@files=$$($(GOFMT) -l .); \
@@ -40,7 +41,12 @@ arch: ## the rules of the architecture: imports, machines, budgets, comments
 
 # go test need not vet again what test-vet has vetted.
 test-race: # unit, contract, script, program tests and examples; scenarios have one goroutine and run in test-sim
-	$(GO) test -race -vet=off -count=1 -timeout $(TIMEOUT) -skip '^(TestScenarios|TestTables)$$' ./...
+	$(GO) test -race -vet=off -count=1 -timeout $(TIMEOUT) -skip '^(TestScenarios|TestTables)$$' $$($(GO) list ./... | grep -v -x $(addprefix -e github.com/barrelp2p/barrel/,$(PLAIN)))
+
+# The pages run programs, and suites are tried on broken plugins; every plugin of ours runs
+# its suite with the detector.
+test-plain: # what would only be slower with the race detector
+	$(GO) test -vet=off -count=1 -timeout $(TIMEOUT) $(addprefix ./,$(PLAIN))
 
 test-sim: # simulated worlds, and real nodes in virtual time, at full size; the race detector would shrink them
 	$(GO) test -vet=off -count=1 -timeout $(TIMEOUT) ./core/sim
