@@ -9,6 +9,7 @@ LINTER   := $(BIN)/golangci-lint
 FUZZTIME ?= 500ms
 TIMEOUT  ?= 8m
 PLAIN    := docs interfaces/plugintest
+PROCESS  := TestBrokenPluginsFailForTheRightReason|TestAPluginThatKeepsItsPromisesPasses|Test.*ByTheProcessRoad
 
 .DEFAULT_GOAL := help
 .PHONY: bench-table order-long help build demo quick test test-fmt test-vet test-sim test-plain test-race hundred sim sim-long sim-tables property-long arch lint fmt fuzz bench clean gen gen-check
@@ -41,12 +42,13 @@ arch: ## the rules of the architecture: imports, machines, budgets, comments
 
 # go test need not vet again what test-vet has vetted.
 test-race: # unit, contract, script, program tests and examples; scenarios have one goroutine and run in test-sim
-	$(GO) test -race -vet=off -count=1 -timeout $(TIMEOUT) -skip '^(TestScenarios|TestTables)$$' $$($(GO) list ./... | grep -v -x $(addprefix -e github.com/barrelp2p/barrel/,$(PLAIN)))
+	$(GO) test -race -vet=off -count=1 -timeout $(TIMEOUT) -skip '^(TestScenarios|TestTables|$(PROCESS))$$' $$($(GO) list ./... | grep -v -x $(addprefix -e github.com/barrelp2p/barrel/,$(PLAIN)))
 
 # The pages run programs, and suites are tried on broken plugins; every plugin of ours runs
-# its suite with the detector.
+# its suite with the detector, by the roads that stay in one process.
 test-plain: # what would only be slower with the race detector
 	$(GO) test -vet=off -count=1 -timeout $(TIMEOUT) $(addprefix ./,$(PLAIN))
+	$(GO) test -vet=off -count=1 -timeout $(TIMEOUT) ./cmd/barrel -run '^($(PROCESS))$$'
 
 test-sim: # simulated worlds, and real nodes in virtual time, at full size; the race detector would shrink them
 	$(GO) test -vet=off -count=1 -timeout $(TIMEOUT) ./core/sim
