@@ -20,7 +20,7 @@ import (
 
 // scaled is how much of a scenario there is: all of it, or as much as shows whether
 // something races, where the detector makes everything six times as slow. make test has
-// both.
+// the longest of them without it.
 func scaled[T int | time.Duration](all, underDetector T) T {
 	if raced {
 		return underDetector
