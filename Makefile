@@ -6,7 +6,7 @@ GO       ?= go
 GOFMT    := $(shell $(GO) env GOROOT)/bin/gofmt
 BIN      := bin
 LINTER   := $(BIN)/golangci-lint
-FUZZTIME ?= 500ms
+FUZZTIME ?= 300ms
 TIMEOUT  ?= 8m
 PLAIN    := docs interfaces/plugintest
 VIRTUAL  := TestHalfOfAJoinStormDies|TestAPartitionOfHalfAnHour|TestASlowNodeIsNotDead|TestAThousandEvictions
@@ -29,7 +29,7 @@ quick: test-fmt test-vet ## for every minute: format, vet, architecture, short t
 	$(GO) test -short -timeout $(TIMEOUT) ./...
 
 test: ## everything that CI runs: format, vet, lint, architecture, fuzz, simulation, race tests of all
-	@scripts/steps test-fmt gen-check+lint+arch fuzz test-sim test-plain test-race
+	@scripts/steps test-fmt gen-check+lint+arch fuzz test-sim+test-plain test-race
 
 test-fmt: # nothing that gofmt would change
 	@files=$$($(GOFMT) -l .); \
@@ -87,7 +87,7 @@ gen-check: # what is generated is what is committed, where protoc is installed
 fmt: ## format all Go files
 	$(GOFMT) -w .
 
-fuzz: ## each fuzz target for FUZZTIME (500ms)
+fuzz: ## each fuzz target for FUZZTIME (300ms)
 	@scripts/fuzz $(FUZZTIME)
 
 bench: ## all benchmarks
