@@ -9,7 +9,7 @@ LINTER   := $(BIN)/golangci-lint
 FUZZTIME ?= 300ms
 TIMEOUT  ?= 8m
 PLAIN    := docs interfaces/plugintest
-VIRTUAL  := TestHalfOfAJoinStormDies|TestAPartitionOfHalfAnHour|TestASlowNodeIsNotDead|TestAThousandEvictions
+VIRTUAL  := TestANodeIsMoved|TestALatecomerIsKnownSoon|TestHalfOfAJoinStormDies|TestAPartitionOfHalfAnHour|TestASlowNodeIsNotDead|TestAThousandEvictions
 PROCESS  := TestBrokenPluginsFailForTheRightReason|TestAPluginThatKeepsItsPromisesPasses|Test.*ByTheProcessRoad
 
 .DEFAULT_GOAL := help
