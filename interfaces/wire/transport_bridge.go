@@ -243,8 +243,15 @@ func (c *carried) handle(f frame) error {
 	case transportv1.Kind_OPEN:
 		ctx, cancel := context.WithCancel(c.ctx)
 		c.mu.Lock()
-		c.opening[f.stream] = cancel // the next frame may be that it is given up
+		twice := c.streams[f.stream] != nil || c.opening[f.stream] != nil
+		if !twice {
+			c.opening[f.stream] = cancel // the next frame may be that it is given up
+		}
 		c.mu.Unlock()
+		if twice {
+			cancel()
+			return malformed("stream %d is opened twice", f.stream)
+		}
 		return c.request(f.stream, func(id uint32) error {
 			defer cancel()
 			return c.open(ctx, id)
