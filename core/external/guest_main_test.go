@@ -52,6 +52,8 @@ func beGuest(args []string) {
 		hostile(os.Stderr)
 	case "grandchild":
 		startGrandchild()
+	case "membership":
+		sdk.Serve(club())
 	case "registry":
 		sdk.Serve(books())
 	case "trust":

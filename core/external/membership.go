@@ -55,6 +55,7 @@ type membershipFacade struct {
 	links map[name.Node]membership.Peer
 	tree  []name.Node
 	left  bool
+	stay  context.CancelFunc // ends the return of a new process; nil: none is under way
 
 	holding sync.Mutex
 	made    int               // processes that were lent the network
@@ -98,13 +99,25 @@ func (f *membershipFacade) Join(ctx context.Context, through name.Node) error {
 }
 
 // Leave asks the plugin. While there is none it is an error, and the next process is to
-// leave.
+// leave. A new process that is about to return to the cluster does not.
 func (f *membershipFacade) Leave(ctx context.Context) error {
+	before := f.leaving()
 	err := f.do(ctx, func(ctx context.Context, m *wire.Membership) error { return m.Leave(ctx) })
-	if err == nil || errors.Is(err, plugin.ErrGone) {
-		f.note(true)
+	if err != nil && !errors.Is(err, plugin.ErrGone) {
+		f.note(before)
 	}
 	return err
+}
+
+// leaving notes that the node leaves, and returns whether it had left before.
+func (f *membershipFacade) leaving() (before bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	before, f.left = f.left, true
+	if f.stay != nil {
+		f.stay()
+	}
+	return before
 }
 
 func (f *membershipFacade) do(ctx context.Context, ask func(context.Context, *wire.Membership) error) error {
@@ -152,7 +165,7 @@ func (f *membershipFacade) tellAgain(_ context.Context, m *wire.Membership) {
 		return
 	}
 	f.env.Tasks.Go("settling of "+f.id, func(ctx context.Context) {
-		f.comeBack(ctx, m, left)
+		f.comeBack(ctx, m)
 		f.settle(ctx, m)
 	})
 }
@@ -179,12 +192,26 @@ const (
 )
 
 // comeBack has a new process join through one of the neighbours that the one before had,
-// or leave if this node has left.
-func (f *membershipFacade) comeBack(ctx context.Context, m *wire.Membership, left bool) {
-	if left {
+// or leave if this node has left. A leave meanwhile ends it.
+func (f *membershipFacade) comeBack(ctx context.Context, m *wire.Membership) {
+	joining, stay := context.WithCancel(ctx)
+	defer stay()
+	if f.returning(stay) {
 		f.try(ctx, "leave", m.Leave)
 		return
 	}
+	f.rejoin(joining, m)
+}
+
+// returning has Leave end what is under way with stay; true if the node has left.
+func (f *membershipFacade) returning(stay context.CancelFunc) (left bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stay = stay
+	return f.left
+}
+
+func (f *membershipFacade) rejoin(ctx context.Context, m *wire.Membership) {
 	for end := time.Now().Add(f.opts.Settle); ctx.Err() == nil && time.Now().Before(end) && f.serves(m); sleep(ctx, joinPause, nil) {
 		for _, node := range f.roll.View().Active {
 			if f.try(ctx, "join "+node.String(), func(ctx context.Context) error { return m.Join(ctx, node) }) {
@@ -235,14 +262,18 @@ func (f *membershipFacade) Health() plugin.Health {
 	if members+neighbours == 0 || h.State == plugin.Stopped {
 		return h
 	}
-	text := fmt.Sprintf("frozen: %d members and %d neighbours are as an earlier process knew them", members, neighbours)
+	return worse(h, fmt.Sprintf("frozen: %d members and %d neighbours are as an earlier process knew them", members, neighbours))
+}
+
+// worse is a health with something that is amiss besides.
+func worse(h plugin.Health, amiss string) plugin.Health {
 	if h.Detail != "" {
-		text = h.Detail + "; " + text
+		amiss = h.Detail + "; " + amiss
 	}
 	if h.State == plugin.Healthy {
 		h.State = plugin.Degraded
 	}
-	return plugin.Health{State: h.State, Detail: text}
+	return plugin.Health{State: h.State, Detail: amiss}
 }
 
 // lend is the network for the next process.

@@ -285,12 +285,5 @@ func (f *registryFacade) Health() plugin.Health {
 	if stale == 0 || h.State == plugin.Stopped {
 		return h
 	}
-	text := fmt.Sprintf("stale: %d services are as an earlier process knew them", stale)
-	if h.Detail != "" {
-		text = h.Detail + "; " + text
-	}
-	if h.State == plugin.Healthy {
-		h.State = plugin.Degraded
-	}
-	return plugin.Health{State: h.State, Detail: text}
+	return worse(h, fmt.Sprintf("stale: %d services are as an earlier process knew them", stale))
 }

@@ -46,44 +46,20 @@ func NewMembership(conn grpc.ClientConnInterface, env membership.Env, roll *Roll
 }
 
 // Start lends the plugin what it needs, listens to it, and starts it.
-func (m *Membership) Start(ctx context.Context) (err error) {
+func (m *Membership) Start(ctx context.Context) error {
 	desk := &desk{
 		network: m.env.Network, signer: m.env.Signer, more: m.answer, open: map[uint64]context.CancelFunc{},
 		counts: func() bool { return m.roll.counts(m) },
 	}
-	s, err := m.begin(ctx, desk, m.client.Lend)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			m.exchange(nil, nil)
-		}
-	}()
-	if err := m.listen(ctx, s); err != nil {
-		return err
-	}
-	if err := m.Plugin.Start(ctx); err != nil {
-		return err
-	}
-	if err := m.roll.adopt(m); err != nil {
-		return err
-	}
-	if err := m.feed(s); err != nil {
-		return err
-	}
-	return m.sync(ctx)
+	return m.start(ctx, desk, m.client.Lend, phases{
+		listen: m.listen, start: m.Plugin.Start, adopt: func() error { return m.roll.adopt(m) }, feed: m.feed, sync: m.sync,
+	})
 }
 
 // Stop stops the plugin and takes back what it was lent. Reads go on.
 func (m *Membership) Stop(ctx context.Context) error {
 	m.box.Close()
-	err := m.Plugin.Stop(ctx)
-	if err == nil && m.runs() {
-		err = m.sync(ctx)
-	}
-	m.exchange(nil, nil)
-	return err
+	return m.stop(ctx, m.Plugin.Stop, m.sync)
 }
 
 // Ask asks how the plugin is. One that does not listen or tell any more is not well,

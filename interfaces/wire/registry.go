@@ -54,44 +54,20 @@ func NewRegistry(conn grpc.ClientConnInterface, env registry.Env, shown *Shown) 
 }
 
 // Start lends the plugin what it needs, listens to it, and starts it.
-func (r *Registry) Start(ctx context.Context) (err error) {
+func (r *Registry) Start(ctx context.Context) error {
 	desk := &desk{
 		network: r.env.Network, signer: r.env.Signer, more: r.answer, open: map[uint64]context.CancelFunc{},
 		counts: func() bool { return r.shown.counts(r) },
 	}
-	s, err := r.begin(ctx, desk, r.client.Lend)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			r.exchange(nil, nil)
-		}
-	}()
-	if err := r.listen(ctx, s); err != nil {
-		return err
-	}
-	if err := r.Plugin.Start(ctx); err != nil {
-		return err
-	}
-	if err := r.shown.adopt(r); err != nil {
-		return err
-	}
-	if err := r.feed(s); err != nil {
-		return err
-	}
-	return r.sync(ctx)
+	return r.start(ctx, desk, r.client.Lend, phases{
+		listen: r.listen, start: r.Plugin.Start, adopt: func() error { return r.shown.adopt(r) }, feed: r.feed, sync: r.sync,
+	})
 }
 
 // Stop stops the plugin and takes back what it was lent. Reads go on.
 func (r *Registry) Stop(ctx context.Context) error {
 	r.box.Close()
-	err := r.Plugin.Stop(ctx)
-	if err == nil && r.runs() {
-		err = r.sync(ctx)
-	}
-	r.exchange(nil, nil)
-	return err
+	return r.stop(ctx, r.Plugin.Stop, r.sync)
 }
 
 // Ask asks how the plugin is. One that does not listen or tell any more is not well,

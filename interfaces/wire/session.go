@@ -98,15 +98,51 @@ type streams struct {
 	loan    *loan[pluginv1.Answer, pluginv1.Question]
 }
 
-// begin makes a session in which the plugin may ask the desk.
-func (t *streams) begin(ctx context.Context, d *desk, call func(context.Context, ...grpc.CallOption) (grpc.BidiStreamingClient[pluginv1.Answer, pluginv1.Question], error)) (*session, error) {
+// lending is the call by which a plugin may ask.
+type lending func(context.Context, ...grpc.CallOption) (grpc.BidiStreamingClient[pluginv1.Answer, pluginv1.Question], error)
+
+// phases is what a start consists of, in this order: nothing that the plugin tells or
+// asks is missed, and nothing counts before it has started.
+type phases struct {
+	listen func(context.Context, *session) error
+	start  func(context.Context) error
+	adopt  func() error
+	feed   func(*session) error
+	sync   func(context.Context) error
+}
+
+// start makes a session in which the plugin may ask the desk, and goes through the
+// phases. If one of them fails there is no session.
+func (t *streams) start(ctx context.Context, d *desk, call lending, p phases) error {
 	l, err := lend(ctx, maxQuestions, call, d.answer)
 	if err != nil {
-		return nil, fmt.Errorf("lend: %w", err)
+		return fmt.Errorf("lend: %w", err)
 	}
 	s := newSession()
 	t.exchange(s, l)
-	return s, nil
+	for _, phase := range []func() error{
+		func() error { return p.listen(ctx, s) },
+		func() error { return p.start(ctx) },
+		p.adopt,
+		func() error { return p.feed(s) },
+		func() error { return p.sync(ctx) },
+	} {
+		if err := phase(); err != nil {
+			t.exchange(nil, nil)
+			return err
+		}
+	}
+	return nil
+}
+
+// stop stops the plugin, hears it out, and ends the session.
+func (t *streams) stop(ctx context.Context, stop, sync func(context.Context) error) error {
+	err := stop(ctx)
+	if err == nil && t.runs() {
+		err = sync(ctx)
+	}
+	t.exchange(nil, nil)
+	return err
 }
 
 // exchange puts another session in, or none, and ends the one before.
