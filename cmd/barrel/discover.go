@@ -50,9 +50,12 @@ func (a *app) discovered(d admin.Discovery, explain bool) error {
 	return nil
 }
 
+// freshFor is how old an answer may be before its age is worth a word.
+const freshFor = admin.Duration(10 * time.Second)
+
 func answerLine(d admin.Discovery) string {
 	line := fmt.Sprintf("%s is at %s, says %s", d.Node, joined(d.Answer.Endpoints), d.Answer.Backend)
-	if d.Answer.Stale || d.Answer.Age >= admin.Duration(time.Second) {
+	if d.Answer.Stale || d.Answer.Age >= freshFor {
 		line += fmt.Sprintf(" (%s old)", shortAdmin(d.Answer.Age))
 	}
 	if d.Answer.Stale {

@@ -22,6 +22,7 @@ type fabric struct {
 	links    []*fabricLink
 	cuts     [][2]name.Node
 	stalled  bool
+	hangs    bool          // a Connect has met a stall
 	changed  chan struct{} // closed and replaced when stalled or a station changes
 }
 
@@ -166,6 +167,13 @@ func (f *fabric) stall(on bool) {
 	f.stalled = on
 	close(f.changed)
 	f.changed = make(chan struct{})
+}
+
+// hanging reports that a Connect hangs, or did.
+func (f *fabric) hanging() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.hangs
 }
 
 // eventually is Eventually with the patience of the harness.

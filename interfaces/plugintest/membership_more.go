@@ -161,6 +161,7 @@ func membershipInput(t T, h MembershipHarness) {
 	defer cancel()
 	joining := make(chan struct{})
 	go func() { defer close(joining); _ = a.plugin.Join(ctx, p.node) }()
+	f.eventually("a Connect that hangs", f.hanging)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -188,6 +188,7 @@ func (s *station) tryConnect(node name.Node, known []name.Address) (done bool, w
 	to := f.stations[node]
 	switch {
 	case f.stalled:
+		f.hangs = true
 		return false, f.changed, nil
 	case f.stations[s.node] != s || to == s:
 		return true, nil, transport.ErrClosed
