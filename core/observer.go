@@ -56,6 +56,13 @@ func (o *observer) Up(p link.Peer) {
 	o.life.processes.PeerUp(p.Node, p.Hidden || p.Proof == handshake.CookieOnly)
 }
 
+// Moved tells membership: who is told where it is seen has to hear of it again.
+func (o *observer) Moved(p link.Peer) {
+	if isMember(p) {
+		o.life.membership.Input(membership.Input{Kind: membership.LinkMoved, Peer: asPeer(p)})
+	}
+}
+
 // Down tells whoever listens, then membership, and fails calls that wait for the peer.
 func (o *observer) Down(p link.Peer, code transport.CloseCode, text string) {
 	o.life.publish("link", "down", p.Node, text, map[string]string{"code": code.String()})

@@ -146,7 +146,7 @@ func (f *membershipFacade) Input(in membership.Input) {
 // remember keeps the links that there are. The caller holds mu.
 func (f *membershipFacade) remember(in membership.Input) {
 	switch in.Kind {
-	case membership.LinkUp:
+	case membership.LinkUp, membership.LinkMoved:
 		f.links[in.Peer.Node] = in.Peer
 	case membership.LinkDown:
 		delete(f.links, in.Peer.Node)

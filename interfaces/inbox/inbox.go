@@ -257,14 +257,34 @@ type peerBox struct {
 func (box *peerBox) waiting() bool { return len(box.items) > 0 || box.over && !box.told }
 
 func (box *peerBox) put(in membership.Input) {
-	if in.Kind != membership.Frame {
+	switch in.Kind {
+	case membership.Frame:
+		box.putFrame(in)
+	case membership.LinkMoved:
+		box.putMove(in)
+	default:
 		box.over, box.told = false, false
 		box.items = append(box.items, in)
 		if box.changes++; box.changes > maxChanges {
 			box.merge()
 		}
-		return
 	}
+}
+
+// putMove keeps the last place of a link only: in what waits to say that the link is up
+// or has moved, if something does.
+func (box *peerBox) putMove(in membership.Input) {
+	for i, before := range slices.Backward(box.items) {
+		if before.Kind != membership.Frame {
+			box.items[i].Peer = in.Peer
+			return
+		}
+	}
+	box.items = append(box.items, in)
+	box.changes++
+}
+
+func (box *peerBox) putFrame(in membership.Input) {
 	if box.over || box.frames >= maxFrames || box.bytes+len(in.Data) > maxBytes {
 		box.over = true
 		return

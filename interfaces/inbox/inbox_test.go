@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/barrelp2p/barrel/interfaces/membership"
@@ -122,6 +123,35 @@ func TestAPeerIsRenewed(t *testing.T) {
 	b.Renew(peerNamed("unknown").Node)
 	if got := drained(b); len(got) != 1 || got[0].Input.Kind != membership.LinkDown {
 		t.Errorf("after the link fell by itself came %+v", got)
+	}
+}
+
+// TestMovesAreBounded: of a link that moves unseen the last place remains, and what came
+// with it stays in order.
+func TestMovesAreBounded(t *testing.T) {
+	b := opened()
+	moved := func(times int) {
+		for i := range times {
+			peer := peerNamed("nomad")
+			peer.Remote = name.MustAddress(fmt.Sprintf("10.0.0.1:%d", i+1))
+			b.Put(membership.Input{Kind: membership.LinkMoved, Peer: peer})
+		}
+	}
+	for range maxFrames + 1 {
+		b.Put(frameFrom("nomad", 1))
+	}
+	moved(9)
+	got := drained(b)
+	if len(got) != maxFrames+2 || got[maxFrames].Input.Kind != membership.LinkMoved || got[maxFrames+1].TooFast.IsZero() {
+		t.Errorf("%d parcels for a link that moved and was too fast, want a move and the report", len(got))
+	}
+	b.Put(membership.Input{Kind: membership.LinkDown, Peer: peerNamed("nomad")})
+	b.Put(membership.Input{Kind: membership.LinkUp, Peer: peerNamed("nomad")})
+	b.Put(frameFrom("nomad", 2))
+	moved(10000)
+	got = drained(b)
+	if len(got) != 3 || got[1].Input.Kind != membership.LinkUp || got[1].Input.Peer.Remote.String() != "10.0.0.1:10000" {
+		t.Errorf("%+v, want a link that is up where it moved last", got)
 	}
 }
 

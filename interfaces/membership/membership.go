@@ -157,6 +157,7 @@ const (
 	Frame
 	Broadcast // what a node gave to Network.Broadcast, once at most
 	Tree      // Nodes are the neighbours to which broadcasts go at once, from now on
+	LinkMoved // between LinkUp and LinkDown: Peer.Remote is another, and the link is the same
 )
 
 // Input is one thing that happened on a link, or to the broadcasts.

@@ -23,6 +23,10 @@ func (m *mind) input(in *membership.Input) {
 	switch in.Kind {
 	case membership.LinkUp:
 		m.linkUp(in.Peer)
+	case membership.LinkMoved:
+		if e := m.book.byNode[in.Peer.Node]; e != nil && e.linked == in.Peer.Incarnation && e != m.book.self {
+			m.tellSeen(e, in.Peer.Remote)
+		}
 	case membership.LinkDown:
 		m.linkDown(in)
 	case membership.Frame:
@@ -45,10 +49,15 @@ func (m *mind) linkUp(p membership.Peer) {
 	e := m.book.met(p)
 	e.member = false
 	m.introduce(e)
-	if !p.Remote.IsZero() {
-		m.acts = append(m.acts, act{kind: actSend, node: e.node, data: append([]byte{frameSeen}, p.Remote.String()...)})
-	}
+	m.tellSeen(e, p.Remote)
 	m.view(overlay.Input[hyparview.Message]{Kind: overlay.InLinkUp, Peer: e.peer, Inc: p.Incarnation})
+}
+
+// tellSeen tells a peer where it is seen.
+func (m *mind) tellSeen(e *entry, at name.Address) {
+	if !at.IsZero() {
+		m.acts = append(m.acts, act{kind: actSend, node: e.node, data: append([]byte{frameSeen}, at.String()...)})
+	}
 }
 
 // introduce shows this node's record to a peer.

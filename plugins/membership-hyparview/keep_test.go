@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/barrelp2p/barrel/interfaces/membership"
@@ -91,6 +92,28 @@ func TestAnotherAddress(t *testing.T) {
 		d.frame(carol, append([]byte{frameSeen}, "10.0.0.2:1"...))
 		if h := d.p.(*host).Health(); strings.Contains(h.Detail, "192.0.2.7") {
 			t.Errorf("health after one sees it where it is: %+v", h)
+		}
+	})
+}
+
+// TestAPeerThatMovesIsToldWhere: what a peer was told of its address does not grow old.
+func TestAPeerThatMovesIsToldWhere(t *testing.T) {
+	atDesk(t, nil, func(t *testing.T, d *desk) {
+		bob, stranger := someone("bob", 1), someone("mallory", 1)
+		d.joins(bob)
+		for _, a := range []actor{bob, stranger} {
+			p := a.peer()
+			p.Remote = name.MustAddress("192.0.2.7:9")
+			d.input(membership.Input{Kind: membership.LinkMoved, Peer: p})
+		}
+		synctest.Wait()
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if told := d.sent[bob.node]; string(told[len(told)-1]) != string(frameSeen)+"192.0.2.7:9" {
+			t.Errorf("bob was told %q last", told[len(told)-1])
+		}
+		if told := d.sent[stranger.node]; len(told) > 0 {
+			t.Errorf("who has no link was told %q", told)
 		}
 	})
 }

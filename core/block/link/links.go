@@ -68,10 +68,13 @@ type Resolver interface {
 }
 
 // Observer hears of links. Calls for one peer are ordered: Up, then its frames, then
-// Down; a connection that replaces another is neither. Up and Down are called with the block's lock held: they must not block and
-// must not call back.
+// Down; a connection that replaces another is neither. Up, Moved and Down are called with
+// the block's lock held: they must not block and must not call back.
 type Observer interface {
 	Up(peer Peer)
+	// Moved reports that a peer is seen at another address, its Remote, because its
+	// connection has moved or another one is in use.
+	Moved(peer Peer)
 	Down(peer Peer, code transport.CloseCode, text string)
 	// Refused reports a handshake that failed; peer holds what is known, perhaps
 	// only Remote.

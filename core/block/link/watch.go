@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/transport"
 )
 
@@ -20,6 +21,7 @@ const longestTick = 250 * time.Millisecond
 // vigil is what the watch knows of one connection, and nobody else looks at.
 type vigil struct {
 	packets       uint64
+	remote        name.Address // where the peer is
 	heard, beaten time.Time
 	silent        bool // and told to end
 }
@@ -52,6 +54,7 @@ func (l *Links) watchLoop(ctx context.Context) {
 				c.beat(now)
 			}
 		}
+		l.tellMoved()
 		for _, c := range l.surplusNow(now) {
 			_ = c.upkeep([]byte{ownSurplus}, outboxSize) // a busy outbox: later
 		}
@@ -75,9 +78,10 @@ func (c *conn) awake() {
 
 // listen looks whether something has come from the peer.
 func (c *conn) listen(now time.Time, asleep bool, idle time.Duration) {
-	v := &c.vigil
-	if seen := c.t.Info().PacketsReceived; seen != v.packets || asleep {
-		v.packets, v.heard = seen, now
+	v, info := &c.vigil, c.t.Info()
+	v.remote = info.Remote
+	if info.PacketsReceived != v.packets || asleep {
+		v.packets, v.heard = info.PacketsReceived, now
 	}
 	if v.silent || now.Sub(v.heard) < idle {
 		return
@@ -86,6 +90,18 @@ func (c *conn) listen(now time.Time, asleep bool, idle time.Duration) {
 	v.silent = c.links.cfg.Tasks.Go("silence", func(context.Context) {
 		c.end(transport.CloseSilent, fmt.Sprintf("nothing heard for %v", idle))
 	})
+}
+
+// tellMoved tells of the peers that are seen elsewhere than before.
+func (l *Links) tellMoved() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range l.peers {
+		if c := p.current; c != nil && !c.vigil.remote.IsZero() && c.vigil.remote != p.up.Remote {
+			p.up.Remote = c.vigil.remote
+			l.cfg.Observer.Moved(p.up)
+		}
+	}
 }
 
 // beat sends one heartbeat. A transport whose queue is full makes the sender wait, and a

@@ -21,6 +21,7 @@ type watched struct {
 	beats map[name.Address][]time.Time // by peer
 	stuck map[name.Address]bool        // peers whose heartbeats find no room
 	pause time.Duration                // of the next look at a connection
+	seen  name.Address                 // where peers are, if not where they were dialed
 }
 
 // watchedNode starts a node on a watched transport.
@@ -76,11 +77,15 @@ func (c *watchedConn) SendDatagram(data []byte) error {
 
 func (c *watchedConn) Info() transport.Info {
 	c.w.mu.Lock()
-	pause := c.w.pause
+	pause, seen := c.w.pause, c.w.seen
 	c.w.pause = 0
 	c.w.mu.Unlock()
 	time.Sleep(pause) // virtual: the whole watch stands still
-	return c.Conn.Info()
+	info := c.Conn.Info()
+	if !seen.IsZero() {
+		info.Remote = seen
+	}
+	return info
 }
 
 func TestHeartbeatsBeginAtOnceAndKeepTime(t *testing.T) {
@@ -118,6 +123,22 @@ func TestALinkThatTakesNoHeartbeatsDoesNotSilenceTheOthers(t *testing.T) {
 		if n := len(own.sent(stuck)); n != 1 {
 			t.Errorf("%d heartbeats wait for room at a time, want 1", n)
 		}
+	})
+}
+
+// TestAPeerThatMovesIsSeenElsewhere: once for each place, with the link still up.
+func TestAPeerThatMovesIsSeenElsewhere(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, own := w.watchedNode("a@h")
+		b := w.node("b@h")
+		a.connect(t, b)
+		time.Sleep(time.Minute)
+		want(t, a, "up b@h 1")
+		own.mu.Lock()
+		own.seen = name.MustAddress("192.0.2.7:9")
+		own.mu.Unlock()
+		time.Sleep(time.Minute)
+		want(t, a, "up b@h 1", "moved b@h 192.0.2.7:9")
 	})
 }
 

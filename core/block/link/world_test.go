@@ -178,6 +178,8 @@ func (r *record) count(line string) (n int) {
 
 func (r *record) Up(p link.Peer) { r.add("up", p.Node, fmt.Sprint(p.Incarnation)) }
 
+func (r *record) Moved(p link.Peer) { r.add("moved", p.Node, p.Remote.String()) }
+
 func (r *record) Down(p link.Peer, code transport.CloseCode, _ string) {
 	r.add("down", p.Node, code.String())
 }

@@ -104,6 +104,8 @@ func (h *host) Hold(node name.Node) (release func()) {
 
 func (h *host) Up(p link.Peer) { h.PeerUp(p.Node, false) }
 
+func (h *host) Moved(link.Peer) {}
+
 func (h *host) Down(p link.Peer, _ transport.CloseCode, text string) { h.PeerDown(p.Node, text) }
 
 func (h *host) Refused(link.Peer, bool, error) {}

@@ -43,6 +43,7 @@ const (
 	FeedRequest_FRAME       FeedRequest_Kind = 3 // peer, data
 	FeedRequest_BROADCAST   FeedRequest_Kind = 4 // peer.node, who passed it on; data
 	FeedRequest_TREE        FeedRequest_Kind = 5 // nodes: to whom broadcasts go at once, from now on
+	FeedRequest_LINK_MOVED  FeedRequest_Kind = 6 // peer, whose remote is another; the link is the same
 )
 
 // Enum value maps for FeedRequest_Kind.
@@ -54,6 +55,7 @@ var (
 		3: "FRAME",
 		4: "BROADCAST",
 		5: "TREE",
+		6: "LINK_MOVED",
 	}
 	FeedRequest_Kind_value = map[string]int32{
 		"UNSPECIFIED": 0,
@@ -62,6 +64,7 @@ var (
 		"FRAME":       3,
 		"BROADCAST":   4,
 		"TREE":        5,
+		"LINK_MOVED":  6,
 	}
 )
 
@@ -874,21 +877,23 @@ const file_membershipv1_membership_proto_rawDesc = "" +
 	"\x03key\x18\x02 \x01(\fR\x03key\x12 \n" +
 	"\vincarnation\x18\x03 \x01(\x04R\vincarnation\x12\x1c\n" +
 	"\tendpoints\x18\x04 \x03(\tR\tendpoints\x12\x16\n" +
-	"\x06remote\x18\x05 \x01(\tR\x06remote\"\xb2\x02\n" +
+	"\x06remote\x18\x05 \x01(\tR\x06remote\"\xc2\x02\n" +
 	"\vFeedRequest\x12A\n" +
 	"\x04kind\x18\x01 \x01(\x0e2-.barrel.plugin.membership.v1.FeedRequest.KindR\x04kind\x125\n" +
 	"\x04peer\x18\x02 \x01(\v2!.barrel.plugin.membership.v1.PeerR\x04peer\x12\x12\n" +
 	"\x04data\x18\x03 \x01(\fR\x04data\x12\x14\n" +
 	"\x05nodes\x18\x04 \x03(\tR\x05nodes\x12\x12\n" +
 	"\x04code\x18\x05 \x01(\rR\x04code\x12\x12\n" +
-	"\x04text\x18\x06 \x01(\tR\x04text\"W\n" +
+	"\x04text\x18\x06 \x01(\tR\x04text\"g\n" +
 	"\x04Kind\x12\x0f\n" +
 	"\vUNSPECIFIED\x10\x00\x12\v\n" +
 	"\aLINK_UP\x10\x01\x12\r\n" +
 	"\tLINK_DOWN\x10\x02\x12\t\n" +
 	"\x05FRAME\x10\x03\x12\r\n" +
 	"\tBROADCAST\x10\x04\x12\b\n" +
-	"\x04TREE\x10\x05\"\x0e\n" +
+	"\x04TREE\x10\x05\x12\x0e\n" +
+	"\n" +
+	"LINK_MOVED\x10\x06\"\x0e\n" +
 	"\fFeedResponse\"\x0e\n" +
 	"\fWatchRequest\"\x8c\x02\n" +
 	"\rWatchResponse\x12\x12\n" +
