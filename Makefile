@@ -8,12 +8,16 @@ BIN      := bin
 LINTER   := $(BIN)/golangci-lint
 FUZZTIME ?= 300ms
 TIMEOUT  ?= 8m
-PLAIN    := docs interfaces/plugintest
+PLAIN    := cmd/barrel docs interfaces/plugintest
 VIRTUAL  := TestANodeIsMoved|TestALatecomerIsKnownSoon|TestHalfOfAJoinStormDies|TestAPartitionOfHalfAnHour|TestASlowNodeIsNotDead|TestAThousandEvictions
-PROCESS  := TestBrokenPluginsFailForTheRightReason|TestAPluginThatKeepsItsPromisesPasses|Test.*ByTheProcessRoad
+
+# What is compiled is the same wherever the checkout is, and is found again in Go's cache.
+export GOFLAGS := $(strip $(GOFLAGS) $(if $(findstring -trimpath,$(GOFLAGS)),,-trimpath))
+# The race detector would sleep for a second at the end of each of fifty programs.
+export GORACE ?= atexit_sleep_ms=0
 
 .DEFAULT_GOAL := help
-.PHONY: bench-table order-long help build demo quick test test-fmt test-vet test-sim test-plain test-race hundred sim sim-long sim-tables property-long arch lint fmt fuzz bench clean gen gen-check
+.PHONY: bench-table order-long race-programs help build demo quick test test-fmt test-vet test-sim test-plain test-race hundred sim sim-long sim-tables property-long arch lint fmt fuzz bench clean gen gen-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +33,7 @@ quick: test-fmt test-vet ## for every minute: format, vet, architecture, short t
 	$(GO) test -short -timeout $(TIMEOUT) ./...
 
 test: ## everything that CI runs: format, vet, lint, architecture, fuzz, simulation, race tests of all
-	@scripts/steps test-fmt gen-check+lint+arch fuzz test-sim+test-plain test-race
+	@scripts/steps test-fmt gen-check+lint+arch fuzz test-sim test-plain test-race
 
 test-fmt: # nothing that gofmt would change
 	@files=$$($(GOFMT) -l .); \
@@ -42,14 +46,13 @@ arch: ## the rules of the architecture: imports, machines, budgets, comments
 	$(GO) test -count=1 .
 
 # go test need not vet again what lint, of which govet is a part, has vetted.
-test-race: # unit, contract, script, program tests and examples; scenarios have one goroutine and run in test-sim
-	$(GO) test -race -vet=off -count=1 -timeout $(TIMEOUT) -skip '^(TestScenarios|TestTables|$(VIRTUAL)|$(PROCESS))$$' $$($(GO) list ./... | grep -v -x -e github.com/barrelp2p/barrel $(addprefix -e github.com/barrelp2p/barrel/,$(PLAIN)))
+test-race: # unit and contract tests and examples; scenarios have one goroutine and run in test-sim
+	$(GO) test -race -vet=off -count=1 -timeout $(TIMEOUT) -skip '^(TestScenarios|TestTables|$(VIRTUAL))$$' $$($(GO) list ./... | grep -v -x -e github.com/barrelp2p/barrel $(addprefix -e github.com/barrelp2p/barrel/,$(PLAIN)))
 
-# The pages run programs, and suites are tried on broken plugins; every plugin of ours runs
-# its suite with the detector, by the roads that stay in one process.
-test-plain: # what would only be slower with the race detector
+# Each of these starts many processes, whose goroutines the tests of the packages have under
+# the race detector; `make race-programs` has them all under it.
+test-plain: # the program: scripts, networks of nodes, suites in processes, and the pages
 	$(GO) test -vet=off -count=1 -timeout $(TIMEOUT) $(addprefix ./,$(PLAIN))
-	$(GO) test -vet=off -count=1 -timeout $(TIMEOUT) ./cmd/barrel -run '^($(PROCESS))$$'
 
 test-sim: # simulated worlds, and real nodes in virtual time, at full size; the race detector would shrink them
 	$(GO) test -vet=off -count=1 -timeout $(TIMEOUT) ./core/sim
@@ -95,6 +98,9 @@ bench: ## all benchmarks
 
 bench-table: ## messages, calls and streams between two processes, beside raw quic-go and gRPC
 	cd bench && $(GO) run .
+
+race-programs: ## the tests of the program with the race detector in every process
+	$(GO) test -race -vet=off -count=1 -timeout 20m ./cmd/barrel
 
 order-long: ## 8 senders to 8 receivers of another process, a million messages for each pair: order and number of all
 	cd bench && nice -n 10 $(GO) run . -only order -messages 1000000

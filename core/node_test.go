@@ -26,7 +26,7 @@ import (
 )
 
 // patience bounds a wait for something that should happen soon.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // lab makes nodes of one catalog that find each other through one discovery folder.
 type lab struct {

@@ -51,17 +51,18 @@ func (l *lab) freeze(s *station, d time.Duration) {
 	s.signal(syscall.SIGCONT)
 }
 
-// settled waits until nobody has been told anything for a moment, and drops what was
-// told.
+// settled waits until nobody has been told anything for a moment and nobody is doubted,
+// and drops what was told.
 func (l *lab) settled() {
 	l.t.Helper()
+	alive := listed("alive", l.stations, l.stations)
 	l.eventually(forming, "all has been told", func() string {
 		for _, s := range l.stations {
 			if told := s.seen.told("member"); len(told) > 0 && time.Since(told[len(told)-1].Time) < time.Second {
 				return fmt.Sprintf("%s was told of %s just now", s.node, told[len(told)-1].Node)
 			}
 		}
-		return ""
+		return alive()
 	})
 	for _, s := range l.stations {
 		s.seen.forget()

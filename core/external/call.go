@@ -44,16 +44,27 @@ func callWithin[H half, R any](ctx context.Context, g *guest[H], limit time.Dura
 		}
 		return none, g.named(g.gone())
 	}
-	if limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v: %w", limit, context.DeadlineExceeded))
-		defer cancel()
-	}
-	answer, err := ask(ctx, live.half)
+	answer, err := askWithin(ctx, limit, live.half, ask)
 	if err != nil {
 		return none, g.named(live.process.lost(err))
 	}
 	return answer, nil
+}
+
+// askWithin asks a process within a limit. The process knows the limit too and may be the
+// first to notice that it has passed; the error is the same.
+func askWithin[H half, R any](ctx context.Context, limit time.Duration, process H, ask func(context.Context, H) (R, error)) (R, error) {
+	if limit == 0 {
+		return ask(ctx, process)
+	}
+	late := fmt.Errorf("no answer within %v: %w", limit, context.DeadlineExceeded)
+	limited, cancel := context.WithTimeoutCause(ctx, limit, late)
+	defer cancel()
+	answer, err := ask(limited, process)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = late
+	}
+	return answer, err
 }
 
 func (s Spec) timeout() time.Duration {
