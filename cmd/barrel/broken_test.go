@@ -216,6 +216,12 @@ func tried(t *testing.T, flaw string) (broken []trialFindings, document trialDoc
 	} else {
 		args = append(args, "--kind", "discovery", "--knows", "known@10.0.0.1=10.0.0.1:9100")
 	}
+	return judged(t, args...)
+}
+
+// judged is what one `barrel plugin test` says.
+func judged(t *testing.T, args ...string) (broken []trialFindings, document trialDocument) {
+	t.Helper()
 	var out, complaints bytes.Buffer
 	a := newApp()
 	a.stdout, a.stderr = &out, &complaints
@@ -288,5 +294,34 @@ func TestAPluginThatKeepsItsPromisesPasses(t *testing.T) {
 		if len(broken) > 0 || document.Kept < 10 || document.Version != "1" || document.Name != "broken" {
 			t.Errorf("%s: %+v", flaw, document)
 		}
+	}
+}
+
+// TestOurOwnPluginsAreTriedLikeAnybodys: every kind of program can be tried, and one that is
+// not what it should be fails where it differs.
+func TestOurOwnPluginsAreTriedLikeAnybodys(t *testing.T) {
+	for name, test := range map[string]struct {
+		more   []string
+		broken string // the check that fails; none if empty
+	}{
+		"registry/memory":  {[]string{"--local"}, ""},
+		"registry/ormap":   {[]string{"--settings", "anti_entropy: 100ms"}, ""},
+		"membership/full":  {[]string{"--slow", "--settings", "{retry: 20ms, retry_max: 100ms, suspect_timeout: 200ms, dial_timeout: 1s, join_timeout: 5s, sync_period: 200ms}"}, ""},
+		"transport/quic":   {[]string{"--settings", "listen: '127.0.0.1:0'"}, ""},
+		"registry/memory ": {[]string{"--fail-fast"}, "others see it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			name := strings.TrimSpace(name)
+			kind, _, _ := strings.Cut(name, "/")
+			args := []string{"plugin", "test", wrapScript(t, "barrel"), "--arg", "plugin", "--arg", "serve", "--arg", name, "--kind", kind, "-o", "json"}
+			broken, document := judged(t, append(args, test.more...)...)
+			switch {
+			case test.broken == "" && (len(broken) > 0 || document.Kept < 10):
+				t.Errorf("%d kept, broken: %+v", document.Kept, broken)
+			case test.broken != "" && (len(broken) != 1 || broken[0].Check != test.broken):
+				t.Errorf("%d kept, broken: %+v; want %q", document.Kept, broken, test.broken)
+			}
+		})
 	}
 }

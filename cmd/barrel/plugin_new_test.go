@@ -100,7 +100,7 @@ func TestPluginPin(t *testing.T) {
 
 func TestPluginTestWords(t *testing.T) {
 	for _, args := range [][]string{
-		{"--kind", "registry"}, {"--kind", "trust", "--like", "mine"}, {"--kind", "trust", "--accepts", "a@h=12"},
+		{"--kind", "weather"}, {"--kind", "trust", "--like", "mine"}, {"--kind", "trust", "--accepts", "a@h=12"},
 		{"--kind", "discovery", "--knows", "a@h"}, {"--kind", "discovery", "--env", "x"}, {},
 		{"--kind", "discovery", "--settings", "[1]"}, {"--kind", "discovery", "--settings", "@/no/such/file"},
 	} {

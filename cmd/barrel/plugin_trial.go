@@ -14,9 +14,11 @@ import (
 	"github.com/barrelp2p/barrel/core/admin"
 	"github.com/barrelp2p/barrel/core/external"
 	"github.com/barrelp2p/barrel/interfaces/discovery"
+	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/plugintest"
+	"github.com/barrelp2p/barrel/interfaces/registry"
 	"github.com/barrelp2p/barrel/interfaces/transport"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 	"github.com/barrelp2p/barrel/interfaces/wire"
@@ -30,6 +32,8 @@ type trial struct {
 	like     string
 	known    map[name.Node][]name.Address
 	accepts  []trust.Claim
+	local    bool // a registry that keeps what it has to itself
+	slow     bool // a membership whose timers are long
 	refuses  []trust.Claim
 	start    time.Duration // for a process to get ready
 	failFast bool
@@ -74,7 +78,12 @@ is checked.
 
   barrel plugin test ./discovery-mine --kind discovery --settings '{url: "http://127.0.0.1/nodes"}' --knows b@10.0.0.1=10.0.0.1:9100
   barrel plugin test ./trust-mine --kind trust --settings 'authority: 5f1c...' --accepts b@10.0.0.1=9a2d...
-  barrel plugin test ./transport-mine --kind transport --settings 'listen: "127.0.0.1:0"'`
+  barrel plugin test ./transport-mine --kind transport --settings 'listen: "127.0.0.1:0"'
+  barrel plugin test ./membership-mine --kind membership --settings 'suspect_timeout: 200ms'
+  barrel plugin test ./registry-mine --kind registry
+
+A membership and a registry are tried in clusters of their own kind, in a network in memory that
+is cut and healed: the shorter their timers, the sooner it is over.`
 	f.define(cmd)
 	a.outputFlag(cmd)
 	return cmd
@@ -179,41 +188,49 @@ func (t *trial) suite(ctx context.Context) {
 	switch t.spec.Kind {
 	case plugin.Transport:
 		plugintest.TransportReport(ctx, plugintest.TransportHarness{New: t.transport, Nobody: t.nobody}, t.tell)
-		return
 	case plugin.Discovery:
 		plugintest.DiscoveryReport(ctx, plugintest.DiscoveryHarness{
 			Foreign: true, Known: t.known,
 			New: func(on plugintest.T, env plugin.Env, _ map[name.Node][]name.Address) discovery.Plugin {
-				section := t.section
-				p, err := external.Discovery(t.spec, t.options()).New(env, &section)
-				if err != nil {
-					on.Fatalf("%v", err)
-				}
-				return p
+				return candidate(on, t, external.Discovery(t.spec, t.options()), env)
 			},
 		}, t.tell)
-		return
+	case plugin.Trust:
+		plugintest.TrustReport(ctx, plugintest.TrustHarness{
+			Foreign: t.like == "", AcceptsUnknown: t.like == "tofu", Accepts: t.accepts, Refuses: t.refuses,
+			New: func(on plugintest.T, env trust.Env) trust.Plugin {
+				return candidate(on, t, external.Trust(t.spec, t.options()), env)
+			},
+		}, t.tell)
+	case plugin.Membership:
+		plugintest.MembershipReport(ctx, plugintest.MembershipHarness{
+			Slow: t.slow,
+			New: func(on plugintest.T, env membership.Env) membership.Plugin {
+				return candidate(on, t, external.Membership(t.spec, t.options()), env)
+			},
+		}, t.tell)
+	case plugin.Registry:
+		plugintest.RegistryReport(ctx, plugintest.RegistryHarness{
+			Replicates: !t.local,
+			New: func(on plugintest.T, env registry.Env) registry.Plugin {
+				return candidate(on, t, external.Registry(t.spec, t.options()), env)
+			},
+		}, t.tell)
 	}
-	plugintest.TrustReport(ctx, plugintest.TrustHarness{
-		Foreign: t.like == "", AcceptsUnknown: t.like == "tofu", Accepts: t.accepts, Refuses: t.refuses,
-		New: func(on plugintest.T, env trust.Env) trust.Plugin {
-			section := t.section
-			p, err := external.Trust(t.spec, t.options()).New(env, &section)
-			if err != nil {
-				on.Fatalf("%v", err)
-			}
-			return p
-		},
-	}, t.tell)
 }
 
-func (t *trial) transport(on plugintest.T, node string) transport.Plugin {
+// candidate is one more of the plugin under test.
+func candidate[P plugin.Part, E any](on plugintest.T, t *trial, factory plugin.Factory[P, E], env E) P {
 	section := t.section
-	p, err := external.Transport(t.spec, t.options()).New(plugintest.Env(on, node), &section)
+	p, err := factory.New(env, &section)
 	if err != nil {
 		on.Fatalf("%v", err)
 	}
 	return p
+}
+
+func (t *trial) transport(on plugintest.T, node string) transport.Plugin {
+	return candidate(on, t, external.Transport(t.spec, t.options()), plugintest.Env(on, node))
 }
 
 // nobody is where somebody listens who says nothing.
@@ -303,11 +320,12 @@ type trialFlags struct {
 	read, write                      []string
 	timeout, start                   time.Duration
 	failFast, sandbox, network       bool
+	local, slow                      bool
 }
 
 func (f *trialFlags) define(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.kind, "kind", "", "what it should be: discovery, trust or transport")
+	flags.StringVar(&f.kind, "kind", "", "what it should be: transport, discovery, trust, membership or registry")
 	flags.StringVar(&f.settings, "settings", "", "its settings, as YAML or JSON, or @FILE")
 	flags.StringArrayVar(&f.args, "arg", nil, "an argument of the program; may be repeated")
 	flags.StringArrayVar(&f.env, "env", nil, "KEY=VALUE of its environment; may be repeated")
@@ -315,6 +333,8 @@ func (f *trialFlags) define(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.accept, "accepts", nil, "NODE=KEY in hex that a trust plugin accepts; may be repeated")
 	flags.StringArrayVar(&f.refuse, "refuses", nil, "NODE=KEY in hex that a trust plugin refuses; may be repeated")
 	flags.StringVar(&f.like, "like", "", "tofu or strict: a trust plugin that goes by the pins of the host as that one does")
+	flags.BoolVar(&f.local, "local", false, "a registry that keeps what it has to itself, as memory does")
+	flags.BoolVar(&f.slow, "slow", false, "a membership whose timers are long: leave out what waits for several of them")
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Second, "for one call")
 	flags.DurationVar(&f.start, "start-timeout", 10*time.Second, "for a process to get ready")
 	flags.BoolVar(&f.failFast, "fail-fast", false, "stop at the first broken promise")
@@ -327,13 +347,13 @@ func (f *trialFlags) define(cmd *cobra.Command) {
 
 func (f *trialFlags) trial(a *app, command string) (*trial, error) {
 	kind := plugin.Kind(f.kind)
-	if !slices.Contains([]plugin.Kind{plugin.Discovery, plugin.Trust, plugin.Transport}, kind) {
-		return nil, usage("--kind %q: a program can be tested as a discovery, a trust or a transport plugin", f.kind)
+	if kinds := plugin.Kinds(); !slices.Contains(kinds, kind) {
+		return nil, usage("--kind %q: one of %v", f.kind, kinds)
 	}
 	if !slices.Contains([]string{"", "tofu", "strict"}, f.like) {
 		return nil, usage("--like %q: tofu or strict", f.like)
 	}
-	t := &trial{app: a, like: f.like, failFast: f.failFast, start: f.start, known: map[name.Node][]name.Address{}}
+	t := &trial{app: a, like: f.like, local: f.local, slow: f.slow, failFast: f.failFast, start: f.start, known: map[name.Node][]name.Address{}}
 	var err error
 	if t.spec, err = f.spec(kind, command); err != nil {
 		return nil, err

@@ -29,21 +29,25 @@ type MembershipHarness struct {
 // twice: with the membership itself, and with the two halves of the wire between.
 func Membership(t *testing.T, h MembershipHarness) {
 	t.Helper()
-	runAll(t, h, membershipChecks())
-	t.Run("wire", func(t *testing.T) { runAll(t, h.overWire(), membershipChecks()) })
+	runAll(t, h, h.checks())
+	t.Run("wire", func(t *testing.T) { runAll(t, h.overWire(), h.checks()) })
 }
 
 // MembershipProcess is the suite of a membership for a harness whose memberships live in
 // processes of their own.
 func MembershipProcess(t *testing.T, h MembershipHarness) {
 	t.Helper()
+	runAll(t, h, h.checks())
+}
+
+func (h MembershipHarness) checks() []check[MembershipHarness] {
 	checks := membershipChecks()
-	if h.Slow {
-		checks = slices.DeleteFunc(checks, func(c check[MembershipHarness]) bool {
-			return c.name == outageCheck || c.name == eventsCheck
-		})
+	if !h.Slow {
+		return checks
 	}
-	runAll(t, h, checks)
+	return slices.DeleteFunc(checks, func(c check[MembershipHarness]) bool {
+		return c.name == outageCheck || c.name == eventsCheck
+	})
 }
 
 // The checks that wait for what several long timers bring.

@@ -34,6 +34,17 @@ func TransportReport(ctx context.Context, h TransportHarness, tell func(Finding)
 	report(ctx, h, transportChecks(), tell)
 }
 
+// MembershipReport is DiscoveryReport for a membership. Each check has nodes of its own, all
+// of that membership.
+func MembershipReport(ctx context.Context, h MembershipHarness, tell func(Finding)) {
+	report(ctx, h, h.checks(), tell)
+}
+
+// RegistryReport is MembershipReport for a registry.
+func RegistryReport(ctx context.Context, h RegistryHarness, tell func(Finding)) {
+	report(ctx, h, h.checks(), tell)
+}
+
 func report[H any](ctx context.Context, h H, checks []check[H], tell func(Finding)) {
 	for _, c := range checks {
 		if ctx.Err() != nil {

@@ -13,9 +13,14 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// settle is for how long more events are awaited after the first: writers cause
-// several at once.
-const settle = 20 * time.Millisecond
+// For how long more events are awaited after the first: writers cause several at once. In
+// a large folder where many write it is longer, so that looking takes a fiftieth of the
+// time of one processor at most.
+const (
+	settle    = 20 * time.Millisecond
+	maxSettle = time.Second
+	lookShare = 50
+)
 
 // watch looks at the folder when something happens in it, and every poll besides. The
 // folder itself may come and go.
@@ -32,7 +37,9 @@ func (b *backend) watch(ctx context.Context) {
 		if err == nil && w.src != nil { // before the look, or changes between are missed
 			b.health.set(b.env.Log, troubleEvents, w.attach(b.dir))
 		}
-		b.await(ctx, w, b.lookOnce(ctx))
+		begun := time.Now()
+		longest := b.lookOnce(ctx)
+		b.await(ctx, w, longest, min(max(settle, lookShare*time.Since(begun)), maxSettle))
 	}
 }
 
@@ -78,21 +85,22 @@ func (b *backend) report(c change) {
 	}
 }
 
-// await returns when the folder should be looked at again.
-func (b *backend) await(ctx context.Context, w *dirWatch, longest time.Duration) {
+// await returns when the folder should be looked at again: after the longest time, or
+// when something has happened and enough time for more of it has passed.
+func (b *backend) await(ctx context.Context, w *dirWatch, longest, enough time.Duration) {
 	poll := time.NewTimer(longest)
 	defer poll.Stop()
 	if !b.awaitFirst(ctx, w, poll.C) {
 		return
 	}
-	enough := time.NewTimer(settle)
-	defer enough.Stop()
+	more := time.NewTimer(enough)
+	defer more.Stop()
 	events, errs := w.channels()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-enough.C:
+		case <-more.C:
 			return
 		case <-events:
 		case err := <-errs:

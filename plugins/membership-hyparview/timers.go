@@ -42,8 +42,19 @@ func (t *timers) due(now overlay.Time) (overlay.Timer, bool) {
 	}
 	next := (*t)[0].Timer
 	heap.Pop(t)
+	t.shrink()
 	return next, true
 }
+
+// shrink gives back what a storm of timers took.
+func (t *timers) shrink() {
+	if room := cap(*t); room > roomy && len(*t) < room/4 {
+		*t = append(make(timers, 0, room/2), *t...)
+	}
+}
+
+// roomy is room for so many timers that less is not worth the work.
+const roomy = 64
 
 // next is when the next timer is due, an hour from the epoch's end if there is none.
 func (t timers) next() overlay.Time {

@@ -63,17 +63,18 @@ func (m *Machine) unask(i int) ask {
 	return a
 }
 
-// asked counts the requests that are out, and of these the sent ones.
-func (m *Machine) asked() (all, sent int) {
+// asked counts the requests that may soon fill a place, for whatever they were made, and
+// of all requests the sent ones.
+func (m *Machine) asked() (filling, sent int) {
 	for i := range m.asks {
-		if m.asks[i].why == toFill {
-			all++
+		if m.asks[i].why != toReach {
+			filling++
 		}
 		if m.asks[i].sent {
 			sent++
 		}
 	}
-	return all, sent
+	return filling, sent
 }
 
 func (m *Machine) linkUp(p overlay.Peer, inc uint64) {

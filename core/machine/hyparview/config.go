@@ -23,6 +23,7 @@ type Config struct {
 	MaxAge         overlay.Time // of a passive entry; 0: any
 	Remember       int          // peers that failed too often; 0: none
 	Reach          overlay.Time // between two dials of the remembered
+	Settle         overlay.Time // before a free place is filled again, while most are taken
 	Rejoin         overlay.Time // between two calls of discovery without neighbours; 0: never
 	Greedy         bool         // who has few neighbours asks a newcomer whose walk passes by
 }
@@ -49,7 +50,7 @@ func Default() Config {
 	return Config{
 		Active: 5, Passive: 120, ARWL: 6, PRWL: 3, ShuffleActive: 3, ShufflePassive: 4, ShuffleTTL: 6,
 		Shuffle: 10 * time.Second, Ask: 5 * time.Second, Retry: time.Second, RetryMax: 5 * time.Minute,
-		Fails: 5, MaxAge: 5 * time.Minute, Remember: 64, Reach: 10 * time.Second, Rejoin: 5 * time.Second, Greedy: true,
+		Fails: 5, MaxAge: 5 * time.Minute, Remember: 64, Reach: 10 * time.Second, Settle: time.Second, Rejoin: 5 * time.Second, Greedy: true,
 	}
 }
 

@@ -98,6 +98,7 @@ func (m *Machine) refusedBy(a ask, flags uint8) {
 	}
 	m.unremember(a.peer)
 	m.keep(a.peer, m.now+m.around(4*m.cfg.Retry))
+	m.calm()
 	if m.refused++; m.refused >= refusals {
 		m.pause = m.now + m.around(min(m.cfg.Retry<<min(m.refused-refusals, 16), m.cfg.RetryMax))
 	}
@@ -118,4 +119,13 @@ func (m *Machine) onDisconnect(i int, p overlay.Peer, flags uint8) {
 	m.remove(i, overlay.Dropped)
 	m.keep(p, m.now+m.around(4*m.cfg.Retry))
 	m.refused, m.pause = 0, m.now
+	m.calm()
+}
+
+// calm: while most places are taken there is no hurry to fill the others. In a storm of
+// joins whoever comes next takes them, and a request costs a connection.
+func (m *Machine) calm() {
+	if m.cfg.Settle > 0 && 2*len(m.active) > m.cfg.Active {
+		m.pause = m.now + m.around(m.cfg.Settle)
+	}
 }
