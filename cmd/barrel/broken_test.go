@@ -305,9 +305,7 @@ func TestOurOwnPluginsAreTriedLikeAnybodys(t *testing.T) {
 		broken string // the check that fails; none if empty
 	}{
 		"registry/memory":  {[]string{"--local"}, ""},
-		"registry/ormap":   {[]string{"--settings", "anti_entropy: 100ms"}, ""},
 		"membership/full":  {[]string{"--slow", "--settings", "{retry: 20ms, retry_max: 100ms, suspect_timeout: 200ms, dial_timeout: 1s, join_timeout: 5s, sync_period: 200ms}"}, ""},
-		"transport/quic":   {[]string{"--settings", "listen: '127.0.0.1:0'"}, ""},
 		"registry/memory ": {[]string{"--fail-fast"}, "others see it"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 
 const (
 	maxFiles = 65536           // endpoint files that are looked at
-	fresh    = 2 * time.Second // a file written so recently may change again unseen
+	coarse   = 2 * time.Second // the coarsest time of a file
 )
 
 // folder is what was last seen in the directory. Files that have not changed are not
@@ -28,11 +28,27 @@ type folder struct {
 }
 
 type file struct {
-	info   fs.FileInfo
+	stamp  stamp
 	node   name.Node // by the file name; zero: it is no node's name
 	record discovery.Record
 	err    error // why the file is ignored
 }
+
+// stamp is what a directory tells of a file; it is small, since there may be many.
+type stamp struct {
+	inode   uint64
+	size    int64
+	written int64 // in nanoseconds since 1970
+	mode    fs.FileMode
+}
+
+func stampOf(info fs.FileInfo) stamp {
+	return stamp{inode: inode(info), size: info.Size(), written: info.ModTime().UnixNano(), mode: info.Mode()}
+}
+
+// fresh: a file that was written so recently may change again and look the same, because
+// file times are coarse.
+func (s stamp) fresh(now time.Time) bool { return now.Sub(time.Unix(0, s.written)) <= coarse }
 
 // change is a file that came, went, or says something else than before.
 type change struct {
@@ -65,21 +81,17 @@ func (f *folder) lookAt(dir string, entry fs.DirEntry, now time.Time) (file, boo
 	if errors.Is(err, fs.ErrNotExist) {
 		return file{}, false
 	}
-	if old, ok := f.files[entry.Name()]; ok && err == nil && unchanged(old.info, info, now) {
-		return old, true
+	seen := file{}
+	if err == nil {
+		seen.stamp = stampOf(info)
+		if old, ok := f.files[entry.Name()]; ok && old.stamp == seen.stamp && !seen.stamp.fresh(now) {
+			return old, true
+		}
 	}
-	seen := file{info: info}
 	if seen.node, seen.err = nodeOf(entry.Name()); seen.err == nil {
 		seen.record, seen.err = readRecord(filepath.Join(dir, entry.Name()), seen.node)
 	}
 	return seen, !errors.Is(seen.err, fs.ErrNotExist)
-}
-
-// unchanged compares what a directory tells of a file. File times are coarse, so a
-// file that was written just now is read again.
-func unchanged(old, now fs.FileInfo, at time.Time) bool {
-	return old != nil && os.SameFile(old, now) && old.Size() == now.Size() && old.Mode() == now.Mode() &&
-		old.ModTime().Equal(now.ModTime()) && at.Sub(now.ModTime()) > fresh
 }
 
 func compare(old, next map[string]file) []change {

@@ -87,9 +87,13 @@ func (b *Broadcast) find(node name.Node) (*neighbour, <-chan struct{}) {
 	return b.near[node], b.changed
 }
 
+// readBuffer is for a few usual messages; larger ones are read past it. Each neighbour has
+// one for as long as it is one.
+const readBuffer = 1 << 10
+
 // read never returns nil: io.EOF is the good end.
 func (b *Broadcast) read(ctx context.Context, n *neighbour, s Stream) error {
-	r := bufio.NewReader(s) // 4 KiB: each neighbour has one for as long as it is one
+	r := bufio.NewReaderSize(s, readBuffer)
 	frames := rate.NewLimiter(framesPerSecond, 2*framesPerSecond)
 	bytes := rate.NewLimiter(bytesPerSecond, 2*bytesPerSecond)
 	for {

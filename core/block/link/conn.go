@@ -146,8 +146,12 @@ func (c *conn) run() bool {
 	return true
 }
 
-// controlBuffer is for a handful of usual frames; larger ones are read past it.
-const controlBuffer = 4 << 10
+// controlBuffer is for a handful of usual frames; larger ones are read past it. Each
+// connection has one for as long as it lives.
+const controlBuffer = 1 << 10
+
+// writeBuffer gathers the frames that wait, and is given back when they are written.
+const writeBuffer = 4 << 10
 
 // readControl delivers the control frames in order. It is the last to see the
 // connection and reports its end.
@@ -225,7 +229,7 @@ func (c *conn) writeBatch(frames [][]byte) error {
 		_, err := c.control.Write(frames[0])
 		return err
 	}
-	w := bufio.NewWriterSize(c.control, controlBuffer)
+	w := bufio.NewWriterSize(c.control, writeBuffer)
 	for _, frame := range frames {
 		if _, err := w.Write(frame); err != nil {
 			return err
