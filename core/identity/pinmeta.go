@@ -28,6 +28,7 @@ func (l layout) meta() string { return filepath.Join(l.trusted(), ".meta") }
 
 func (p *Pins) metaPath(node name.Node) string { return filepath.Join(p.keys.meta(), node.String()) }
 
+// remember writes what is shown of a pin. It is a note: a pin without it is no less one.
 func (p *Pins) remember(node name.Node, key trust.Key, source string) error {
 	meta := pinMeta{Fingerprint: key.Fingerprint(), Pinned: time.Now().UTC(), Source: source}
 	text, err := json.Marshal(meta)
@@ -37,7 +38,7 @@ func (p *Pins) remember(node name.Node, key trust.Key, source string) error {
 	if _, err := safefile.EnsureDir(p.keys.meta(), secretDir); err != nil {
 		return err
 	}
-	return safefile.Write(p.metaPath(node), append(text, '\n'), secretFile)
+	return safefile.Note(p.metaPath(node), append(text, '\n'), secretFile)
 }
 
 func (p *Pins) forget(node name.Node) error {

@@ -17,15 +17,25 @@ import (
 func future() time.Time { return time.Now().Add(time.Hour) }
 
 func TestWriteReplacesContentAndMode(t *testing.T) {
+	for name, write := range map[string]func(string, []byte, fs.FileMode) error{"write": Write, "note": Note} {
+		t.Run(name, func(t *testing.T) { replaces(t, write) })
+	}
+}
+
+func replaces(t *testing.T, write func(string, []byte, fs.FileMode) error) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "f")
 	for _, c := range []struct {
 		content string
 		mode    fs.FileMode
 	}{{"first, and longer", 0o644}, {"second", 0o600}, {"", 0o640}} {
-		if err := Write(path, []byte(c.content), c.mode); err != nil {
+		if err := write(path, []byte(c.content), c.mode); err != nil {
 			t.Fatal(err)
 		}
 		expectFile(t, path, c.content, c.mode)
+	}
+	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 1 {
+		t.Errorf("beside the file: %v, %v", left, err)
 	}
 }
 

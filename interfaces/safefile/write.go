@@ -18,6 +18,24 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 	return system().write(path, data, mode)
 }
 
+// Note is Write for what nobody misses: nothing is synced, which spares the disk. Readers
+// see the old file or the new one; a crash may leave the new one empty.
+func Note(path string, data []byte, mode fs.FileMode) error {
+	d := system()
+	d.syncDir = func(string) error { return nil }
+	d.create = func(path string) (handle, error) {
+		f, err := createTemp(path)
+		return unhurried{f}, err
+	}
+	return d.write(path, data, mode)
+}
+
+// unhurried is a file that is on disk some time.
+type unhurried struct{ handle }
+
+// Sync does nothing.
+func (unhurried) Sync() error { return nil }
+
 // Create is Write for a file that must not exist yet: if it does, the error wraps
 // fs.ErrExist and the file is untouched. Of several that create one path at the same
 // time, also in different processes, exactly one succeeds. The file system must know

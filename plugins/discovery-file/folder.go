@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	maxFiles = 65536           // endpoint files that are looked at
-	coarse   = 2 * time.Second // the coarsest time of a file
+	maxFiles = 65536                 // endpoint files that are looked at
+	tick     = 50 * time.Millisecond // of a file time with a fraction of a second
+	coarse   = 2 * time.Second       // of one without
 )
 
 // folder is what was last seen in the directory. Files that have not changed are not
@@ -47,8 +48,14 @@ func stampOf(info fs.FileInfo) stamp {
 }
 
 // fresh: a file that was written so recently may change again and look the same, because
-// file times are coarse.
-func (s stamp) fresh(now time.Time) bool { return now.Sub(time.Unix(0, s.written)) <= coarse }
+// file times are coarse: as a tick of the kernel, or as the seconds of the file system.
+func (s stamp) fresh(now time.Time) bool {
+	written := time.Unix(0, s.written)
+	if written.Nanosecond() != 0 {
+		return now.Sub(written) <= tick
+	}
+	return now.Sub(written) <= coarse
+}
 
 // change is a file that came, went, or says something else than before.
 type change struct {
