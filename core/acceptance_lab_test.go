@@ -23,7 +23,9 @@ import (
 	"github.com/barrelp2p/barrel/plugins"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	workerOrTests(func() { goleak.VerifyTestMain(m) })
+}
 
 // newField is a lab whose nodes talk QUIC on the loopback network, with everything that
 // is built in to choose from.
