@@ -127,6 +127,8 @@ func registryLate(t T, h RegistryHarness) {
 	late := o.start("late", 1)
 	o.link(late, c[0])
 	late.expect("svc=a/1:1 svc=b/1:2")
+	o.eventually(func() string { return fmt.Sprintf("events of who came late: %q, want two that are registered", late.told()) },
+		func() bool { return len(late.told()) == 2 }) // seen is before told
 	if got := late.told(); len(got) != 2 || !strings.HasPrefix(got[0], "registered svc") {
 		t.Errorf("events of who came late: %q, want two that are registered", got)
 	}
@@ -165,10 +167,11 @@ func registryHides(t T, h RegistryHarness) {
 	o.tell(membership.MemberDown, c[2])
 	c[0].expect("svc=a/1:1 svc=b/1:1")
 	c[1].expect("svc=a/1:1 svc=b/1:1")
-	told := c[0].told()
-	if last := told[len(told)-1]; !strings.HasPrefix(last, "down svc of c/1 1: ") {
-		t.Errorf("the last event is %q, want that it is down, with a reason", last)
-	}
+	o.eventually(func() string { return fmt.Sprintf("a heard %q, want that c is down at the end, with a reason", c[0].told()) },
+		func() bool { // seen is before told
+			told := c[0].told()
+			return len(told) > 0 && strings.HasPrefix(told[len(told)-1], "down svc of c/1 1: ")
+		})
 	o.tell(membership.MemberUp, c[2])
 	c[0].expect("svc=a/1:1 svc=b/1:1 svc=c/1:1")
 	o.tell(membership.MemberLeft, c[2])
@@ -205,9 +208,11 @@ func registryRestarts(t T, h RegistryHarness) {
 	o.link(c[0], again)
 	again.put("svc", "2")
 	c[0].expect("svc=b/2:2")
+	ofTheNew := func(e string) bool { return strings.Contains(e, "b/2") }
+	o.eventually(func() string { return fmt.Sprintf("a heard %q, want of b/2", c[0].told()) },
+		func() bool { return slices.ContainsFunc(c[0].told(), ofTheNew) }) // seen is before told
 	told := c[0].told()
-	first := slices.IndexFunc(told, func(e string) bool { return strings.Contains(e, "b/2") })
-	for _, event := range told[first:] {
+	for _, event := range told[slices.IndexFunc(told, ofTheNew):] {
 		if strings.HasPrefix(event, "registered") && strings.Contains(event, "b/1") {
 			t.Errorf("of the old life after the first of the new: %q", told)
 		}
