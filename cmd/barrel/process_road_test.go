@@ -62,6 +62,7 @@ func serveDiscovery(t plugintest.T, name string, env plugin.Env, section plugin.
 }
 
 func TestDiscoveryByTheProcessRoad(t *testing.T) {
+	t.Parallel()
 	t.Run("static", func(t *testing.T) {
 		t.Parallel()
 		plugintest.DiscoveryProcess(t, plugintest.DiscoveryHarness{New: staticProcess})
@@ -184,6 +185,7 @@ func serveZone(t plugintest.T, zone map[string][]dns.RR) string {
 }
 
 func TestTrustByTheProcessRoad(t *testing.T) {
+	t.Parallel()
 	for name, accepts := range map[string]bool{"tofu": true, "strict": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -201,6 +203,7 @@ func TestTrustByTheProcessRoad(t *testing.T) {
 // The first node of each check has its registry in a process, the others have it built
 // in: they have to understand each other, and processes are costly.
 func TestRegistryByTheProcessRoad(t *testing.T) {
+	t.Parallel()
 	for name, section := range map[string]plugin.Section{"memory": {}, "ormap": {"anti_entropy": "100ms"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -221,6 +224,7 @@ func TestRegistryByTheProcessRoad(t *testing.T) {
 }
 
 func TestMembershipByTheProcessRoad(t *testing.T) {
+	t.Parallel()
 	for name, section := range map[string]plugin.Section{
 		"full": {
 			"retry": "20ms", "retry_max": "100ms", "suspect_timeout": "200ms", "dial_timeout": "1s", "join_timeout": "5s", "sync_period": "200ms",
