@@ -127,7 +127,9 @@ func registryLate(t T, h RegistryHarness) {
 	late := o.start("late", 1)
 	o.link(late, c[0])
 	late.expect("svc=a/1:1 svc=b/1:2")
-	o.eventually(func() string { return fmt.Sprintf("events of who came late: %q, want two that are registered", late.told()) },
+	o.eventually(func() string {
+		return fmt.Sprintf("events of who came late: %q, want two that are registered", late.told())
+	},
 		func() bool { return len(late.told()) == 2 }) // seen is before told
 	if got := late.told(); len(got) != 2 || !strings.HasPrefix(got[0], "registered svc") {
 		t.Errorf("events of who came late: %q, want two that are registered", got)
@@ -167,7 +169,9 @@ func registryHides(t T, h RegistryHarness) {
 	o.tell(membership.MemberDown, c[2])
 	c[0].expect("svc=a/1:1 svc=b/1:1")
 	c[1].expect("svc=a/1:1 svc=b/1:1")
-	o.eventually(func() string { return fmt.Sprintf("a heard %q, want that c is down at the end, with a reason", c[0].told()) },
+	o.eventually(func() string {
+		return fmt.Sprintf("a heard %q, want that c is down at the end, with a reason", c[0].told())
+	},
 		func() bool { // seen is before told
 			told := c[0].told()
 			return len(told) > 0 && strings.HasPrefix(told[len(told)-1], "down svc of c/1 1: ")
