@@ -211,9 +211,12 @@ func TestFloods(t *testing.T) {
 	atDesk(t, nil, func(t *testing.T, d *desk) {
 		mallory := someone("mallory", 1)
 		d.joins(mallory)
+		d.mu.Lock() // so that the plugin waits to answer the first input
+		d.p.Input(membership.Input{Kind: membership.LinkMoved, Peer: mallory.peer()})
 		for range 5000 {
 			d.p.Input(membership.Input{Kind: membership.Frame, Peer: mallory.peer(), Data: []byte{'H', 1, 9}})
 		}
+		d.mu.Unlock()
 		synctest.Wait()
 		d.mu.Lock()
 		code := d.closed[mallory.node]
