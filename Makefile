@@ -12,7 +12,7 @@ PLAIN    := cmd/barrel docs interfaces/plugintest
 VIRTUAL  := TestANodeIsMoved|TestALatecomerIsKnownSoon|TestHalfOfAJoinStormDies|TestAPartitionOfHalfAnHour|TestASlowNodeIsNotDead|TestAThousandEvictions
 
 # What is compiled is the same wherever the checkout is, and is found again in Go's cache.
-export GOFLAGS := $(strip $(GOFLAGS) $(if $(findstring -trimpath,$(GOFLAGS)),,-trimpath))
+export GOFLAGS := $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)) -trimpath
 # The race detector would sleep for a second at the end of each of fifty programs.
 export GORACE ?= atexit_sleep_ms=0
 
@@ -32,7 +32,7 @@ demo: build ## three nodes on this machine, start to end, narrated, under a minu
 quick: test-fmt test-vet ## for every minute: format, vet, architecture, short tests without -race
 	$(GO) test -short -timeout $(TIMEOUT) ./...
 
-test: ## everything that CI runs: format, vet, lint, architecture, fuzz, simulation, race tests of all
+test: ## everything that CI runs: format, vet, lint, architecture, fuzz, simulation, program tests, race tests
 	@scripts/steps test-fmt gen-check+lint+arch fuzz test-sim test-plain test-race
 
 test-fmt: # nothing that gofmt would change

@@ -299,7 +299,8 @@ func TestAPluginThatKeepsItsPromisesPasses(t *testing.T) {
 	}
 }
 
-// TestOurOwnPluginsAreTriedLikeAnybodys: every kind of program can be tried.
+// TestOurOwnPluginsAreTriedLikeAnybodys: a membership and a registry can be tried too, in
+// clusters of their own kind.
 func TestOurOwnPluginsAreTriedLikeAnybodys(t *testing.T) {
 	t.Parallel()
 	for name, more := range map[string][]string{

@@ -141,7 +141,7 @@ func (p *Pins) compare(node name.Node, key trust.Key) (done bool, err error) {
 }
 
 // pin writes a pin that was not there a moment ago. Who made it is written first, so
-// that a pin is never without; it is ignored until the pin has that key.
+// that a pin is without only after a crash; it is ignored until the pin has that key.
 func (p *Pins) pin(node name.Node, key trust.Key, source, path string) error {
 	if err := p.remember(node, key, source); err != nil {
 		return err

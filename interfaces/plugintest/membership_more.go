@@ -170,6 +170,8 @@ func membershipInput(t T, h MembershipHarness) {
 			switch i % 1000 {
 			case 0:
 				a.plugin.Input(membership.Input{Kind: membership.LinkUp, Peer: p.peer()})
+			case 1:
+				a.plugin.Input(membership.Input{Kind: membership.LinkMoved, Peer: p.peer()})
 			case 999:
 				a.plugin.Input(membership.Input{Kind: membership.LinkDown, Peer: p.peer(), Code: transport.CloseSilent})
 			default:

@@ -8,7 +8,8 @@
 //	sync the folder      the name is on disk before the caller is told so
 //
 // A crash at any point leaves the old file or the new one, and at worst a temporary
-// file, which Sweep recognises and removes.
+// file, which Sweep recognises and removes. Note leaves out the syncs, for what nobody
+// misses.
 //
 // It is not a file system and not a store: it knows nothing of what it writes, locks
 // nothing, and reads and writes whole small files. It uses the standard library only,
