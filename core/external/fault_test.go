@@ -126,6 +126,9 @@ func TestCallsEndInTime(t *testing.T) {
 			t.Errorf("%s: %v", node, err)
 		}
 	}
+	if _, err := w.lookup("waited"); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "the directory did not answer") {
+		t.Errorf("a deadline of the plugin's own: %v", err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := w.facade.Lookup(ctx, name.MustNode("slow@h")); !errors.Is(err, context.Canceled) {

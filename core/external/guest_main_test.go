@@ -197,6 +197,8 @@ func (b *oddBackend) Lookup(ctx context.Context, node name.Node) (discovery.Answ
 	case "slow":
 		<-ctx.Done()
 		return discovery.Answer{}, ctx.Err()
+	case "waited":
+		return discovery.Answer{}, fmt.Errorf("the directory did not answer: %w", context.DeadlineExceeded)
 	case "deaf":
 		select {}
 	case "print":
