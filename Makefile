@@ -17,7 +17,7 @@ export GOFLAGS := $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)) -trimpath
 export GORACE ?= atexit_sleep_ms=0
 
 .DEFAULT_GOAL := help
-.PHONY: bench-table order-long race-programs help build demo quick test test-fmt test-vet test-sim test-plain test-race hundred sim sim-long sim-tables property-long arch lint fmt fuzz bench clean gen gen-check
+.PHONY: network-long bench-table order-long race-programs help build demo quick test test-fmt test-vet test-sim test-plain test-race hundred sim sim-long sim-tables property-long arch lint fmt fuzz bench clean gen gen-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,11 +67,14 @@ sim-long: ## 50 seeds and the large sizes; or SEED= SCENARIO= NODES= of these; a
 property-long: ## 20,000 random worlds of the replicas of the registry
 	CHECKS=20000 nice -n 10 $(GO) test -count=1 -timeout 2h ./core/machine/replica -run '^TestConverges$$'
 
-sim-tables: ## docs/simulation.md as the code produces it
-	cd core/sim && PROGRESS=1 TABLES=$(CURDIR)/docs/simulation.md NODES=$(NODES) SEED=$(SEED) nice -n 10 $(GO) test -count=1 -timeout 2h -run '^TestTables$$'
+sim-tables: ## docs/simulation.md as the code produces it; or SECTION= NODES= SEED= of it
+	cd core/sim && PROGRESS=1 TABLES=$(CURDIR)/docs/simulation.md SECTION=$(SECTION) NODES=$(NODES) SEED=$(SEED) nice -n 10 $(GO) test -count=1 -timeout 2h -run '^TestTables$$'
 
 hundred: ## a hundred real nodes in one process, measured for eight minutes; wants the machine for itself
 	BARREL_HUNDRED=1 $(GO) test -count=1 -v -timeout 20m ./core -run '^TestManyNodes$$'
+
+network-long: ## the networks of TestNetwork with outages of five minutes
+	BARREL_LONG=1 BARREL_NETWORK=required $(GO) test -count=1 -v -timeout 20m ./cmd/barrel -run '^TestNetwork$$'
 
 lint: $(LINTER) ## golangci-lint as .golangci.yml says
 	$(LINTER) run --allow-parallel-runners ./...

@@ -8,7 +8,6 @@ import (
 
 // registryTables are the checks of the registry, with what they measured.
 func registryTables(r round) string {
-	r.nodes = min(r.nodes, 500) // each node has a replica of everything
 	var text strings.Builder
 	fmt.Fprintf(&text, "The registry, %d nodes, seed %d, entries of %d bytes, latencies of 1 to 20 ms.\n\n", r.nodes, r.seed, entrySize)
 	t := newTable("check", "", "bound", "here")
