@@ -145,7 +145,7 @@ func (is *islands) neverDown(from time.Time, some ...int) {
 // know it, say that this may be a partition, and lose nobody else.
 func TestHalfOfAJoinStormDies(t *testing.T) {
 	t.Parallel()
-	size := scaled(20, 10)
+	size := scaled(50, 10)
 	synctest.Test(t, func(t *testing.T) {
 		is := newIslands(t, size)
 		is.calm()
