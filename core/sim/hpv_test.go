@@ -13,6 +13,7 @@ func hyparviewScenarios() []scenario {
 		{name: "hpv-1", about: "shape of the overlay after 50 cycles, and floods over it", nodes: 1000, big: 10000, run: checkShape},
 		{name: "hpv-1-large", about: "the same with ten thousand", nodes: 10000, big: 10000, raced: 200, seeds: 1, run: checkShape},
 		{name: "hpv-5", about: "1,000 broadcasts after a crash, as published", nodes: 1000, big: 10000, raced: 200, run: checkPaperCrash},
+		{name: "hpv-5-mean", about: "the same after the crash of 90 and 95 %, on average over ten clusters", nodes: 1000, big: 10000, raced: 500, seeds: 1, run: checkMeanCrash},
 		{name: "hpv-6", about: "1,000 broadcasts after a crash, with our parameters", nodes: 1000, big: 10000, raced: 200, run: checkBarrelCrash},
 		{name: "hpv-8", about: "cycles until broadcasts reach everybody again", nodes: 1000, big: 10000, raced: 200, run: checkHealing},
 		{name: "hpv-9", about: "who notices a crash by a send only fails: the simulator can tell", nodes: 1000, big: 10000, raced: 500, run: checkAblation},
@@ -61,6 +62,7 @@ func checkPaperCrash(t *testing.T, r round) {
 	s, from := paper(r.nodes, r.seed), new(*cluster)
 	for _, percent := range r.levels() {
 		got := s.afterCrash(from, percent, 1000)
+		t.Logf("%d %% killed: %.2f %%, the first messages %.2f", percent, mean(got), got[:4])
 		if least := paperLeast(percent, r.large()); mean(got) < least {
 			t.Errorf("HPV-5: %d %% killed: %.2f %%, want %.1f", percent, mean(got), least)
 		}
@@ -81,14 +83,44 @@ func (r round) levels() []int {
 	return []int{40, 60, 80, 90, 95}
 }
 
-// paperLeast is the least mean of the messages. A small cluster has so few survivors at
-// 90 % and more that one or two isolated ones cost percents.
+// HPV-5, the levels at which few enough survive that a cluster has its luck: which of
+// them are isolated, and how many messages are sent by these.
+func checkMeanCrash(t *testing.T, r round) {
+	const clusters = 10
+	sums := map[int]float64{}
+	for i := range clusters {
+		s, from := paper(r.nodes, clusters*r.seed+uint64(i)), new(*cluster)
+		for _, percent := range []int{90, 95} {
+			sums[percent] += mean(s.afterCrash(from, percent, 1000)) / clusters
+		}
+	}
+	for percent, want := range map[int][2]float64{90: meanLeast(r, 99.3, 100, 97), 95: meanLeast(r, 89, 93, 70)} {
+		got := sums[percent]
+		t.Logf("%d %% killed: %.2f %% on average over %d clusters", percent, got, clusters)
+		if got < want[0] || got > want[1] {
+			t.Errorf("HPV-5: %d %% killed: %.2f %% on average, want %.1f to %.1f", percent, got, want[0], want[1])
+		}
+	}
+}
+
+// meanLeast is the bounds of the published size, or the lower one that clusters with
+// fewer survivors have.
+func meanLeast(r round, low, high, small float64) [2]float64 {
+	if r.large() {
+		return [2]float64{low, high}
+	}
+	return [2]float64{small, 100}
+}
+
+// paperLeast is the least mean of the messages in one cluster. A small one has so few
+// survivors at 90 % and more that one or two isolated ones cost percents; of 10,000
+// nodes ten seeds gave 98.8 to 99.9.
 func paperLeast(percent int, large bool) float64 {
 	switch {
 	case percent <= 80:
 		return 99.8
 	case percent == 90 && large:
-		return 99.3
+		return 98.5
 	case percent == 90:
 		return 95
 	case large:
