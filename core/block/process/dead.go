@@ -13,12 +13,12 @@ import (
 type DeadLetter struct {
 	From   name.Ref
 	To     Target // of a process of this node that has ended, the node only
-	Reason error  // errors.Is: ErrNoProcess, ErrBusy, ErrNoConnection, ErrMalformed, ErrStopped
+	Reason error  // errors.Is: ErrNoProcess, ErrBusy, ErrTooLarge, ErrNoConnection, ErrMalformed, ErrStopped
 }
 
 // deadLetters counts undeliverable messages by reason.
 type deadLetters struct {
-	noProcess, mailboxFull, linkLost, malformed, stopped atomic.Uint64
+	noProcess, mailboxFull, tooLarge, linkLost, malformed, stopped atomic.Uint64
 }
 
 // DeadLetters counts messages that could not be delivered and had nobody to tell, by
@@ -28,7 +28,7 @@ func (p *Processes) DeadLetters() map[string]uint64 { return p.dead.counts() }
 func (d *deadLetters) counts() map[string]uint64 {
 	return map[string]uint64{
 		"no process": d.noProcess.Load(), "mailbox full": d.mailboxFull.Load(), "link lost": d.linkLost.Load(),
-		"malformed": d.malformed.Load(), "stopped": d.stopped.Load(),
+		"too large": d.tooLarge.Load(), "malformed": d.malformed.Load(), "stopped": d.stopped.Load(),
 	}
 }
 
@@ -39,6 +39,8 @@ func (p *Processes) deadLetter(from name.Ref, to Target, reason error) {
 		p.dead.noProcess.Add(1)
 	case errors.Is(reason, ErrBusy):
 		p.dead.mailboxFull.Add(1)
+	case errors.Is(reason, ErrTooLarge):
+		p.dead.tooLarge.Add(1)
 	case errors.Is(reason, ErrMalformed):
 		p.dead.malformed.Add(1)
 	case errors.Is(reason, ErrStopped):

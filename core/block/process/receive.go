@@ -179,9 +179,6 @@ func (in *intake) message(f *frame) error {
 	if f.large {
 		size = int(f.size)
 	}
-	if size > in.procs.cfg.MaxPayload && f.large {
-		return fmt.Errorf("message frame: payload of %d bytes, at most %d: %w", size, in.procs.cfg.MaxPayload, ErrMalformed)
-	}
 	if err := a.admit(size); err != nil {
 		return err
 	}
@@ -199,7 +196,10 @@ func (in *intake) message(f *frame) error {
 		}
 		l.call, l.refused, l.number = call, err, f.call
 	}
-	l.held = in.guest.hold(size)
+	if l.refused == nil {
+		l.refused = in.procs.tooLarge(size)
+	}
+	l.held = l.refused == nil && in.guest.hold(size)
 	l.fill(f, size)
 	switch {
 	case f.large:

@@ -57,10 +57,15 @@ func (w *world) close() {
 }
 
 func (w *world) node(text string) *Processes {
+	return w.nodeTaking(text, 0)
+}
+
+// nodeTaking is a node that takes so many bytes in one message; 0: what is taken untold.
+func (w *world) nodeTaking(text string, bytes int) *Processes {
 	node := name.MustNode(text)
 	panicked := func(p plugin.Panic) { w.t.Errorf("%v\n%s", p, p.Stack) }
 	p := New(Config{
-		Node: node, Incarnation: 1, Network: road{w, node},
+		Node: node, Incarnation: 1, Network: road{w, node}, MaxPayload: bytes,
 		Tasks: plugin.NewTasks(panicked), Log: slog.New(slog.DiscardHandler),
 	})
 	must(w.t, p.Start(w.t.Context()))
