@@ -40,6 +40,7 @@ func TestMalformedStreamsAreRefusedAndCounted(t *testing.T) {
 		"send among answers": {replyShard, send.encode()},
 		"answer among sends": {0, (&frame{kind: frameReply, call: 1}).encode()},
 		"cancel among sends": {0, (&frame{kind: frameCancel, call: 1}).encode()},
+		"answers read":       {replyShard, (&frame{kind: frameRead, shard: replyShard}).encode()},
 		"credit for answers": {replyShard, (&frame{kind: frameCredit, shard: replyShard}).encode()},
 	} {
 		t.Run(what, func(t *testing.T) {
