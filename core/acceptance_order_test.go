@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/barrelp2p/barrel/core"
 	"github.com/barrelp2p/barrel/interfaces/name"
@@ -51,7 +53,7 @@ func TestOrderWhileTheLinkIsCut(t *testing.T) {
 	t.Parallel()
 	f := newField(t)
 	a, b := f.pair()
-	const senders, receivers, messages = 4, 4, 600
+	const senders, receivers, messages = 8, 8, 300
 	run := multitude(t, a, b, senders, receivers, true)
 	over := make(chan struct{})
 	go func() {
@@ -70,23 +72,83 @@ func TestOrderWhileTheLinkIsCut(t *testing.T) {
 			}
 		}
 	}
-	if got := run.got(); got > senders*receivers*messages || cuts == 0 {
-		t.Errorf("%d messages came, %d cuts", got, cuts)
+	if cuts == 0 {
+		t.Error("the link was never cut")
 	}
+	run.arrives(t)
+	run.addsUp(t, senders*receivers*messages)
+}
+
+// The same with a link that falls silent, without a word to either side.
+func TestOrderWhileTheLinkIsSilent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.boot(named(seed1)+table), w.boot(named(seed2)+contacts+table)
+		eventually(t, "they know each other", knowEachOther(a, b))
+		const senders, receivers, messages, cuts = 8, 8, 100, 2
+		run := multitude(t, a, b, senders, receivers, true)
+		run.pace = 200 * time.Millisecond // so that they are sending when the link is cut
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			run.send(t, messages, true)
+		}()
+		for range cuts {
+			before := run.got()
+			eventually(t, "messages come", func() bool { return run.got() >= before+senders*receivers*10 })
+			w.ether.split(1, "10.0.0.2")
+			eventually(t, "the link is lost", func() bool { return len(a.Nodes(false)) == 0 && len(b.Nodes(false)) == 0 })
+			w.ether.split(0, "10.0.0.2")
+		}
+		<-over
+		run.arrives(t)
+		if run.addsUp(t, senders*receivers*messages); a.DeadLetters()["in doubt"] == 0 {
+			t.Error("what was sent into the silence is not in doubt")
+		}
+	})
+}
+
+// arrives waits until a message arrives after the cuts.
+func (r *senders) arrives(t *testing.T) {
+	t.Helper()
 	attempt := 0 // whose receipt is lost may have come all the same
 	eventually(t, "a message arrives after the cuts", func() bool {
 		attempt++
-		err := core.Deliver(t.Context(), a, run.refs[0], numbered{Sender: 99, N: attempt})
+		err := core.Deliver(t.Context(), r.from, r.refs[0], numbered{Sender: 99, N: attempt})
 		if err != nil && !errors.Is(err, core.ErrNoConnection) {
 			t.Errorf("after the cuts: %v", err)
 		}
 		return err == nil
 	})
+	r.extra = int64(attempt)
+}
+
+// addsUp: what was sent has come, was an error, or is a dead letter, in doubt or not.
+func (r *senders) addsUp(t *testing.T, sent int64) {
+	t.Helper()
+	var dead, doubt uint64
+	eventually(t, "all is accounted for", func() bool { // at either end, when it has noticed
+		dead, doubt = 0, r.from.DeadLetters()["in doubt"]
+		for _, n := range []*core.Node{r.from, r.at} {
+			for _, count := range n.DeadLetters() {
+				dead += count
+			}
+		}
+		return r.got()+r.failed.Load()+int64(dead) >= sent
+	})
+	t.Logf("of %d messages %d came, %d were errors, %d are dead letters, %d of them in doubt", sent, r.got(), r.failed.Load(), dead, doubt)
+	if got := r.got(); got > sent+r.extra-r.failed.Load() {
+		t.Errorf("%d messages came, %d were sent, of which %d failed", got, sent, r.failed.Load())
+	}
 }
 
 type senders struct {
-	from       *core.Node
+	from, at   *core.Node
 	count      int
+	pace       time.Duration // between two messages of a sender
+	extra      int64         // messages that were sent afterwards
+	failed     atomic.Int64  // sends
 	collectors []*collector
 	refs       []name.Ref
 }
@@ -98,7 +160,7 @@ func multitude(t *testing.T, from, at *core.Node, senderCount, receivers int, ga
 			t.Fatal(err)
 		}
 	}
-	run := &senders{from: from, count: senderCount}
+	run := &senders{from: from, at: at, count: senderCount}
 	for range receivers {
 		c := &collector{last: map[int]int{}}
 		proc, err := at.Spawn(core.Spec{Run: func(ctx context.Context, self *core.Self) error {
@@ -138,6 +200,12 @@ func (r *senders) send(t *testing.T, messages int, lossy bool) {
 					if err != nil && !(lossy && errors.Is(err, core.ErrNoConnection)) {
 						t.Errorf("message %d: %v", n, err)
 						return err
+					}
+					if err != nil {
+						r.failed.Add(1)
+					}
+					if r.pace > 0 {
+						time.Sleep(r.pace)
 					}
 				}
 				return nil

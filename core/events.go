@@ -14,7 +14,7 @@ import (
 
 // Event is one thing that happened, as `barrel events` shows it. Kinds and types: peer
 // (up, down), member (up, suspect, down, left, conflict), service (registered, updated,
-// unregistered, down), node (joined, left, isolated, connected, partitioned, healed), link (up, down, moved), trust (refused,
+// unregistered, down, conflict), node (joined, left, isolated, connected, partitioned, healed), link (up, down, moved), trust (refused,
 // pinned, removed, mode), plugin (a part's new state). Type "gap" stands for events that were lost because the reader
 // was too slow; Extra["count"] says how many.
 type Event = admin.Event

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
-	"github.com/barrelp2p/barrel/interfaces/registry"
 )
 
 // Global names. A name belongs to one process of the cluster, as far as that can be had
@@ -28,18 +27,24 @@ const (
 	syncStep     = 50 * time.Millisecond
 )
 
-// ErrTaken: the global name belongs to another process.
-var ErrTaken = errors.New("global name is taken")
+// ErrTaken: the global name belongs to another process. ErrConflict: it has several
+// holders that all stay, because their resolvers do not say the same.
+var (
+	ErrTaken    = errors.New("global name is taken")
+	ErrConflict = errors.New("holders of a global name both stay")
+)
 
 // Resolver chooses between two holders of a global name, the one with the smaller
-// reference first, and is asked on the nodes of both: it must say the same on each. A
-// zero reference keeps neither.
+// reference first, and is asked on the nodes of both: it must say the same on each, or
+// both stay, which is an event and a warning in the log. A zero reference keeps neither.
 type Resolver func(global string, a, b name.Ref) (keep name.Ref)
 
 // KeepLowest keeps the holder on the node with the smaller name.
 func KeepLowest(_ string, a, _ name.Ref) name.Ref { return a }
 
-// KeepRandom keeps one of them by chance, the same on both nodes.
+// KeepRandom keeps one of them, neither the lower nor the higher as a rule: a hash of the
+// name and both references decides, so that both nodes say the same without asking. It
+// is fair over many names, and no secret.
 func KeepRandom(global string, a, b name.Ref) name.Ref {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(global + a.String() + b.String()))
@@ -87,11 +92,22 @@ type holding struct {
 	options GlobalOptions
 }
 
-// globalRequest asks a node for a claim, or, without a name, for what it knows.
+// globalRequest is what a node asks another.
 type globalRequest struct {
-	Name string
+	Name string // empty: what it knows of all names
 	Ref  name.Ref
+	Word globalWord
 }
+
+// globalWord is what becomes of the name in a request, and the reference.
+type globalWord uint8
+
+const (
+	claimName    globalWord = iota // keep others away from the name for the process
+	withdrawName                   // do so no longer
+	judgeName                      // which holder would yours keep, knowing of this one?
+	meetName                       // yours and this one have met, and this one gives the name up
+)
 
 func globalService(global string) (name.Service, error) {
 	service, err := name.ParseService(globalPrefix + global)
@@ -115,44 +131,73 @@ func (g Global) Register(ctx context.Context, global string, proc *Process, opti
 	if options.Resolve == nil {
 		options.Resolve = KeepLowest
 	}
-	if err := l.claim(ctx, global, proc.Ref()); err != nil {
+	arbiter, err := l.claim(ctx, global, proc.Ref())
+	if err != nil {
 		return err
 	}
-	l.globals.mu.Lock()
-	if h := l.globals.held[global]; h != nil && !(&joint{reg: h.reg}).over() {
-		l.globals.mu.Unlock()
-		return fmt.Errorf("global name %s: %w", global, ErrTaken)
-	}
-	l.globals.mu.Unlock()
-	reg, err := g.node.Offer(ctx, service, nil, proc)
-	if err != nil {
+	if err := l.hold(ctx, global, service, proc, options); err != nil {
+		l.withdrawClaim(arbiter, global, proc.Ref())
 		return fmt.Errorf("global name %s: %w", global, err)
 	}
-	l.globals.mu.Lock()
-	l.globals.held[global] = &holding{reg: reg, proc: proc, options: options}
-	l.globals.mu.Unlock()
 	l.settle(global)
 	return nil
 }
 
-// claim asks the member with the smallest name to keep others away.
-func (l *life) claim(ctx context.Context, global string, ref name.Ref) error {
+// hold registers a name that has been claimed.
+func (l *life) hold(ctx context.Context, global string, service name.Service, proc *Process, options GlobalOptions) error {
+	l.globals.mu.Lock()
+	h := l.globals.held[global]
+	l.globals.mu.Unlock()
+	if h != nil && !(&joint{reg: h.reg}).over() {
+		return ErrTaken
+	}
+	reg, err := l.node.Offer(ctx, service, nil, proc)
+	if err != nil {
+		return err
+	}
+	l.globals.mu.Lock()
+	defer l.globals.mu.Unlock()
+	l.globals.held[global] = &holding{reg: reg, proc: proc, options: options}
+	return nil
+}
+
+// withdrawClaim takes a claim back. It may come too late, which claimTime bounds.
+func (l *life) withdrawClaim(arbiter name.Node, global string, ref name.Ref) {
+	l.tellGlobal(arbiter, globalRequest{Name: global, Ref: ref, Word: withdrawName})
+}
+
+// tellGlobal tells another node something, or this one, and waits for nothing.
+func (l *life) tellGlobal(node name.Node, req globalRequest) {
+	if err := Cast(l.node, Target{Node: node, Service: globalControl()}, req); err != nil {
+		l.log.Debug("global name: nothing told", "name", req.Name, "node", node, "error", err)
+	}
+}
+
+// claim asks the member with the smallest name to keep others away, and returns which one
+// does.
+func (l *life) claim(ctx context.Context, global string, ref name.Ref) (name.Node, error) {
 	if where, found := l.whereisGlobal(global); found && where != ref {
-		return fmt.Errorf("global name %s belongs to %s: %w", global, where, ErrTaken)
+		return name.Node{}, fmt.Errorf("global name %s belongs to %s: %w", global, where, ErrTaken)
 	}
 	arbiters := l.node.Alive()
 	slices.SortFunc(arbiters, name.Node.Compare)
 	var last error
 	for _, node := range arbiters {
 		once, cancel := context.WithTimeout(ctx, askTime)
-		_, err := Call[globalRequest, string](once, l.node, Target{Node: node, Service: globalControl()}, globalRequest{global, ref})
+		_, err := Call[globalRequest, string](once, l.node, Target{Node: node, Service: globalControl()}, globalRequest{Name: global, Ref: ref})
 		cancel()
-		if err == nil || errors.Is(err, ErrTaken) || ctx.Err() != nil {
-			return err
+		if err == nil || errors.Is(err, ErrTaken) {
+			return node, err
+		}
+		if isAny(err, context.DeadlineExceeded, context.Canceled) {
+			l.withdrawClaim(node, global, ref) // it may grant it yet
+		}
+		if ctx.Err() != nil {
+			return node, err
 		}
 		last = err
 	}
-	return fmt.Errorf("global name %s: nobody to ask: %w", global, last)
+	return name.Node{}, fmt.Errorf("global name %s: nobody to ask: %w", global, last)
 }
 
 // Unregister takes a global name from a process of this node. No such name is no error.
@@ -238,15 +283,16 @@ func (g Global) Ensure(ctx context.Context, global string, spec Spec, options Gl
 }
 
 // Sync waits until all members that are alive know the same global names, each with one
-// holder; the error is that of ctx.
+// holder. The error is that of ctx, or ErrConflict for a name of which that is in vain.
 func (g Global) Sync(ctx context.Context) error {
 	for {
 		l, err := g.node.current()
 		if err != nil {
 			return err
 		}
-		if l.inStep(ctx) {
-			return nil
+		done, err := l.inStep(ctx)
+		if done || err != nil {
+			return err
 		}
 		select {
 		case <-time.After(syncStep):
@@ -256,154 +302,30 @@ func (g Global) Sync(ctx context.Context) error {
 	}
 }
 
-func (l *life) inStep(ctx context.Context) bool {
+func (l *life) inStep(ctx context.Context) (bool, error) {
 	once, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	mine, single := l.globalDigest()
-	if !single {
-		return false
+	mine, contested := l.globalDigest()
+	if len(contested) > 0 {
+		return false, l.standoffs(once, contested)
 	}
 	for _, r := range Multicall[globalRequest, string](once, l.node, Everywhere(globalControl(), l.node.Alive()), globalRequest{}) {
 		if r.Err != nil || r.Value != mine {
-			return false
+			return false, nil
 		}
 	}
-	return true
+	return true, nil
 }
 
-// globalDigest is what this node knows, and whether each name has one holder.
-func (l *life) globalDigest() (digest string, single bool) {
+// globalDigest is what this node knows, and which names have several holders.
+func (l *life) globalDigest() (digest string, contested []string) {
 	h := fnv.New128a()
-	single = true
 	for _, c := range l.services.List(globalPrefix) {
 		holders := l.holders(c.Service)
-		single = single && len(holders) == 1
+		if len(holders) > 1 {
+			contested = append(contested, strings.TrimPrefix(c.Service.String(), globalPrefix))
+		}
 		_, _ = fmt.Fprintln(h, c.Service, holders)
 	}
-	return fmt.Sprintf("%x", h.Sum(nil)), single
-}
-
-func globalControl() name.Service { return name.MustService("_global") }
-
-// startGlobals starts the process that answers other nodes, and watches for conflicts.
-func (l *life) startGlobals() error {
-	l.globals.claims, l.globals.held = map[string]claim{}, map[string]*holding{}
-	if err := errors.Join(AddType[globalRequest](l.node, "barrel.global"), l.node.AddError("barrel.taken", ErrTaken)); err != nil {
-		return err
-	}
-	proc, err := l.processes.Spawn(Spec{Handle: Handle(l.onGlobal)})
-	if err == nil {
-		err = l.processes.Bind(globalControl(), proc.Ref())
-	}
-	if err != nil {
-		return err
-	}
-	w := l.services.Watch(globalPrefix)
-	l.tasks.Go("global names", func(ctx context.Context) {
-		defer w.Close()
-		for {
-			e, err := w.Next(ctx)
-			if err != nil {
-				return
-			}
-			global := strings.TrimPrefix(e.Entry.Service.String(), globalPrefix)
-			if e.Type == registry.Registered {
-				l.settle(global)
-			} else {
-				l.unclaim(global, e.Entry.Ref)
-			}
-		}
-	})
-	return nil
-}
-
-// onGlobal grants a claim, or refuses it with ErrTaken.
-func (l *life) onGlobal(_ context.Context, req globalRequest) (string, error) {
-	if req.Name == "" {
-		digest, _ := l.globalDigest()
-		return digest, nil
-	}
-	if where, found := l.whereisGlobal(req.Name); found && where != req.Ref {
-		return "", fmt.Errorf("global name %s belongs to %s: %w", req.Name, where, ErrTaken)
-	}
-	l.globals.mu.Lock()
-	defer l.globals.mu.Unlock()
-	now := time.Now()
-	for global, c := range l.globals.claims {
-		if now.After(c.till) {
-			delete(l.globals.claims, global)
-		}
-	}
-	if c, found := l.globals.claims[req.Name]; found && c.Ref != req.Ref && !l.claimIsOver(c) {
-		return "", fmt.Errorf("global name %s is being given to %s: %w", req.Name, c.Ref, ErrTaken)
-	}
-	if len(l.globals.claims) >= maxClaims {
-		return "", fmt.Errorf("global name %s: %w", req.Name, ErrBusy)
-	}
-	l.globals.claims[req.Name] = claim{Name: req.Name, Ref: req.Ref, till: now.Add(claimTime)}
-	return "", nil
-}
-
-// unclaim: a name that has been given back is free at once.
-func (l *life) unclaim(global string, ref name.Ref) {
-	l.globals.mu.Lock()
-	defer l.globals.mu.Unlock()
-	if l.globals.claims[global].Ref == ref {
-		delete(l.globals.claims, global)
-	}
-}
-
-const maxClaims = 64 << 10
-
-// claimIsOver: a process of this node that has ended needs no name any more.
-func (l *life) claimIsOver(c claim) bool {
-	if c.Ref.Node != l.name {
-		return false
-	}
-	_, err := l.processes.Find(Target{Node: c.Ref.Node, Ref: c.Ref})
-	return err != nil
-}
-
-// settle resolves a conflict over a name that a process of this node holds.
-func (l *life) settle(global string) {
-	service, err := globalService(global)
-	l.globals.mu.Lock()
-	h := l.globals.held[global]
-	l.globals.mu.Unlock()
-	if err != nil || h == nil {
-		return
-	}
-	me := h.proc.Ref()
-	for _, other := range l.holders(service) {
-		if other == me {
-			continue
-		}
-		a, b := me, other
-		if b.Compare(a) < 0 {
-			a, b = b, a
-		}
-		if keep := h.options.Resolve(global, a, b); keep != me {
-			l.yield(global, h, keep)
-			return
-		}
-	}
-}
-
-// yield gives a name up.
-func (l *life) yield(global string, h *holding, winner name.Ref) {
-	l.globals.mu.Lock()
-	if l.globals.held[global] == h {
-		delete(l.globals.held, global)
-	}
-	l.globals.mu.Unlock()
-	if err := h.reg.Close(); err != nil {
-		l.log.Warn("global name not given up", "name", global, "error", err)
-	}
-	l.publish("service", "conflict", winner.Node, "two holders of a global name met", map[string]string{"name": global, "winner": winner.String()})
-	ctx := context.Background()
-	if h.options.ExitLoser {
-		_ = l.processes.Exit(ctx, h.proc.Ref(), ErrTaken) // one that has ended has nothing to lose
-		return
-	}
-	_ = l.processes.Cast(Target{Node: l.name, Ref: h.proc.Ref()}, Lost{Name: global, Winner: winner})
+	return fmt.Sprintf("%x", h.Sum(nil)), contested
 }

@@ -168,6 +168,11 @@ func Broadcast[T any](g *Group, value T) (int, error) {
 }
 
 // Watch follows who joins and leaves: first who is there, then Synced, then what
-// happens; see Node.Watch. It also tells of groups whose names begin with that of this
-// one. It must be closed.
-func (g *Group) Watch() (*Watcher, error) { return g.node.Watch(g.service.String()) }
+// happens; see Node.Watch. It must be closed.
+func (g *Group) Watch() (*Watcher, error) {
+	l, err := g.node.current()
+	if err != nil {
+		return nil, err
+	}
+	return l.services.WatchOne(g.service), nil
+}

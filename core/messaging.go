@@ -35,6 +35,7 @@ var (
 	ErrKilled       = process.ErrKilled
 	ErrShutdown     = process.ErrShutdown
 	ErrDenied       = process.ErrDenied
+	ErrInDoubt      = process.ErrInDoubt
 	ErrNotFound     = registry.ErrNotFound
 )
 

@@ -1,10 +1,8 @@
 package core
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -123,63 +121,6 @@ func (f *Future[T]) Try(d time.Duration) (value T, there bool, err error) {
 	case <-timer.C:
 		return value, false, nil
 	}
-}
-
-// perNode is how many items one node works on at the same time, unless the options say.
-const perNode = 4
-
-// MapOptions says how Map works.
-type MapOptions struct {
-	Nodes   []name.Node // that hold the service; none: the members that are alive
-	PerNode int         // items that one node works on at the same time; 0: 4
-}
-
-// Map has the service of many nodes work on items, one call for each, and returns the
-// answers in the order of the items. The nodes are used in turn. An item whose node is
-// gone, or has not the service, is given to the next; a handler that fails ends the
-// whole.
-func Map[In, Out any](ctx context.Context, n *Node, service name.Service, items []In, o MapOptions) ([]Out, error) {
-	if len(o.Nodes) == 0 {
-		o.Nodes = n.Alive()
-	}
-	if len(o.Nodes) == 0 {
-		return nil, fmt.Errorf("map %s: %w", service, ErrNotRunning)
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	work := make(chan int)
-	out := make([]Out, len(items))
-	var all sync.WaitGroup
-	for w := range cmp.Or(max(o.PerNode, 0), perNode) * len(o.Nodes) {
-		all.Go(func() {
-			for i := range work {
-				var err error
-				if out[i], err = mapOne[In, Out](ctx, n, service, items[i], o.Nodes, w+i); err != nil {
-					cancel(fmt.Errorf("item %d: %w", i, err))
-				}
-			}
-		})
-	}
-	for i := 0; i < len(items) && ctx.Err() == nil; i++ {
-		select {
-		case work <- i:
-		case <-ctx.Done():
-		}
-	}
-	close(work)
-	all.Wait()
-	return out, context.Cause(ctx)
-}
-
-// mapOne tries the nodes in turn, beginning with one.
-func mapOne[In, Out any](ctx context.Context, n *Node, service name.Service, item In, nodes []name.Node, first int) (out Out, err error) {
-	for i := range nodes {
-		out, err = Call[In, Out](ctx, n, process.ToName(nodes[(first+i)%len(nodes)], service), item)
-		if err == nil || ctx.Err() != nil || !isAny(err, ErrNoConnection, ErrNoProcess, ErrStopped) {
-			return out, err
-		}
-	}
-	return out, err
 }
 
 // Bind makes a process reachable as NAME@NODE, without telling other nodes of the name.

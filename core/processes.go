@@ -159,6 +159,9 @@ func (l *life) onDeadLetter(d DeadLetter) {
 		return
 	}
 	extra := map[string]string{"from": d.From.String(), "to": d.To.String()}
+	if d.Count > 1 {
+		extra["count"] = formatUint(d.Count)
+	}
 	if n := l.dead.suppressed.Swap(0); n > 0 {
 		extra["suppressed"] = formatUint(n)
 	}

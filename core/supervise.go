@@ -75,14 +75,32 @@ func OfferStart[Args any](n *Node, function string, allow func(name.Node) bool, 
 // SpawnOn starts a process on a node, this one or another, with a function that it
 // offers, and returns its reference. Errors: ErrNoProcess if it does not offer it,
 // ErrDenied if not to this node, and those of Call. Self.StartOn does the same for a
-// process, and can link and monitor the new one before it runs.
+// process, and can link and monitor the new one before it runs; SpawnOnMonitored monitors
+// it for who is no process, which options.Monitor cannot: that is errors.ErrUnsupported.
 func SpawnOn[Args any](ctx context.Context, n *Node, at name.Node, function string, args Args, options StartOptions) (name.Ref, error) {
-	l, err := n.current()
+	l, err := starting[Args](n)
 	if err != nil {
 		return name.Ref{}, err
 	}
-	if err := process.Learn[Args](l.processes.Types()); err != nil {
-		return name.Ref{}, err
-	}
 	return l.processes.StartOn(ctx, at, function, args, options)
+}
+
+// SpawnOnMonitored is SpawnOn with a monitor that is there before the process runs: one
+// Down comes out of the channel, whatever becomes of it. stop takes the monitor back. A
+// start that is given up, with ctx, is undone as soon as its node can be told.
+func SpawnOnMonitored[Args any](ctx context.Context, n *Node, at name.Node, function string, args Args, options StartOptions) (ref name.Ref, down <-chan Down, stop func(), err error) {
+	l, err := starting[Args](n)
+	if err != nil {
+		return ref, nil, nil, err
+	}
+	return l.processes.StartMonitored(ctx, at, function, args, options)
+}
+
+// starting is what starting something with such arguments begins with.
+func starting[Args any](n *Node) (*life, error) {
+	l, err := n.current()
+	if err != nil {
+		return nil, err
+	}
+	return l, process.Learn[Args](l.processes.Types())
 }

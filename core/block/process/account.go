@@ -82,6 +82,6 @@ func (o *outlet) settle() {
 	for _, a := range o.accounts {
 		a.release()
 	}
-	o.latest = nil
+	o.latest, o.ledger = nil, &ledger{}
 	o.accounts, o.numbers, o.lastAccount = map[targetKey]*account{}, map[uint64]*account{}, 0
 }

@@ -142,9 +142,19 @@ func (p *Processes) call(ctx context.Context, from name.Ref, to Target, value an
 		if r.calls.forget(id) {
 			r.cancel(id)
 		}
-		return nil, fmt.Errorf("call %s: no answer: %w", to, ctx.Err())
+		return nil, &unanswered{to, ctx.Err()}
 	}
 }
+
+// unanswered is the error of a call that has been sent: whether it is handled is not
+// known.
+type unanswered struct {
+	to  Target
+	err error
+}
+
+func (e *unanswered) Error() string { return fmt.Sprintf("call %s: no answer: %v", e.to, e.err) }
+func (e *unanswered) Unwrap() error { return e.err }
 
 // cancel tells the other node that nobody waits any more; it is a courtesy.
 func (r *remote) cancel(id uint64) {
@@ -265,7 +275,7 @@ func (p *Processes) callHere(ctx context.Context, from name.Ref, to Target, valu
 		return r.value, r.err
 	case <-ctx.Done():
 		c.end(ctx.Err())
-		return nil, fmt.Errorf("call %s: no answer: %w", to, ctx.Err())
+		return nil, &unanswered{to, ctx.Err()}
 	}
 }
 

@@ -103,6 +103,8 @@ func (f *frame) read(r *reader, node name.Node) (err error) {
 		f.call = r.number()
 	case frameCredit:
 		f.shard, f.generation, f.account, f.messages, f.bytes = r.byte(), r.number(), r.number(), r.number(), r.number()
+	case frameRead:
+		f.shard, f.generation, f.messages = r.byte(), r.number(), r.number()
 	case frameSignal:
 		f.signal, f.sender = r.byte(), r.number()
 		if f.target, err = r.target(node); err == nil {

@@ -5,7 +5,8 @@
 // its node. Delivery is at most once and in order for each pair of sender and
 // receiver. Nothing is dropped silently: what cannot be delivered is an error to the
 // sender, or a dead letter, which is counted and told with its reason. What had been
-// written to a link that was lost may have arrived or not: monitors and links tell.
+// written to a link that was lost may have arrived or not: it is counted as in doubt,
+// unless the receiver had said that it has read it, which it does within 50 ms.
 //
 // It is not the registry: it knows the names of this node's own processes only, so
 // that it can answer for NAME@NODE. Who finds names elsewhere is package core.

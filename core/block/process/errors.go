@@ -29,6 +29,9 @@ var (
 	// ErrBusy: too much waits there: the mailbox is full and refuses, or answers are
 	// not read as fast as they are asked for.
 	ErrBusy = errors.New("too much waits")
+	// ErrInDoubt: messages had been written when the link was lost; whether they have
+	// arrived is not known.
+	ErrInDoubt = errors.New("may have arrived or not")
 	// ErrMalformed: bytes that are no frame of this protocol.
 	ErrMalformed = errors.New("malformed message frame")
 	// ErrUnknownType: the node does not know the type of the value, or it cannot travel.

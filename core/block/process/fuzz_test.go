@@ -46,6 +46,10 @@ func (f *frame) encode() []byte {
 		for _, n := range []uint64{f.generation, f.account, f.messages, f.bytes} {
 			number(n)
 		}
+	case frameRead:
+		b = append(b, f.shard)
+		number(f.generation)
+		number(f.messages)
 	case frameSignal:
 		b = append(b, f.signal)
 		number(f.sender)
@@ -70,6 +74,7 @@ func frames(node name.Node) []*frame {
 		{kind: frameFault, call: 7, fault: why},
 		{kind: frameCancel, call: 7},
 		{kind: frameCredit, shard: 1, generation: 2, account: 3, messages: 4, bytes: 5},
+		{kind: frameRead, shard: 1, generation: 2, messages: 300},
 		{kind: frameSignal, signal: sigExit, sender: 9, target: byRef, number: 8, fault: why},
 		{kind: frameSend, large: true, token: 5, size: 1 << 20, account: 1, sender: 1, codec: Protobuf, typeName: []byte("p")},
 		{kind: frameReply, large: true, token: 5, size: 1 << 20, call: 4, codec: Raw},

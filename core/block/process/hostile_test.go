@@ -36,10 +36,11 @@ func TestMalformedStreamsAreRefusedAndCounted(t *testing.T) {
 		"codec":              {0, append(open.encode(), 0, 0, 4, frameSend, 1, 1, 99)},
 		"signal":             {0, (&frame{kind: frameSignal, signal: 99, sender: 1, target: service}).encode()},
 		"large of nothing":   {0, []byte{0, 0, 4, frameLarge, 1, 1, frameLarge}},
-		"large too large":    {0, append(open.encode(), (&frame{kind: frameSend, large: true, token: 1, size: DefaultMaxPayload + 1, account: 1, sender: 1, codec: Raw}).encode()...)},
+		"large too large":    {0, append(open.encode(), (&frame{kind: frameSend, large: true, token: 1, size: MaxPayload + 1, account: 1, sender: 1, codec: Raw}).encode()...)},
 		"send among answers": {replyShard, send.encode()},
 		"answer among sends": {0, (&frame{kind: frameReply, call: 1}).encode()},
 		"cancel among sends": {0, (&frame{kind: frameCancel, call: 1}).encode()},
+		"answers read":       {replyShard, (&frame{kind: frameRead, shard: replyShard}).encode()},
 		"credit for answers": {replyShard, (&frame{kind: frameCredit, shard: replyShard}).encode()},
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -194,7 +194,7 @@ func (p *Processes) readLarge(ctx context.Context, g *guest, token uint64, strea
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	data, err := p.readSized(stream, a.size)
+	data, err := p.readPayload(stream, a.size)
 	a.done(data, err)
 	if err == nil {
 		err = io.EOF
@@ -208,14 +208,36 @@ func (g *guest) met(token uint64) {
 	delete(g.arrivals, token)
 }
 
-// readSized reads size bytes and the end; it never holds more than twice what has come.
-func (p *Processes) readSized(r io.Reader, size int) ([]byte, error) {
-	var data bytes.Buffer
-	n, err := data.ReadFrom(io.LimitReader(r, int64(size)+1))
+// readPayload reads a payload; of one that is too large it keeps nothing, and who is done
+// with it says so.
+func (p *Processes) readPayload(r io.Reader, size int) ([]byte, error) {
+	if p.tooLarge(size) == nil {
+		return readSized(r, size)
+	}
+	n, err := io.Copy(io.Discard, io.LimitReader(r, int64(size)+1))
+	return nil, sized(n, size, err)
+}
+
+// tooLarge is the error for a payload from elsewhere of which this node takes no such.
+func (p *Processes) tooLarge(size int) error {
+	if size <= p.cfg.MaxPayload {
+		return nil
+	}
+	return fmt.Errorf("%d bytes, at most %d at %s: %w", size, p.cfg.MaxPayload, p.cfg.Node, ErrTooLarge)
+}
+
+func sized(n int64, size int, err error) error {
 	if err == nil && n != int64(size) {
 		err = fmt.Errorf("large payload: %d bytes, announced were %d: %w", n, size, ErrMalformed)
 	}
-	if err != nil {
+	return err
+}
+
+// readSized reads size bytes and the end; it never holds more than twice what has come.
+func readSized(r io.Reader, size int) ([]byte, error) {
+	var data bytes.Buffer
+	n, err := data.ReadFrom(io.LimitReader(r, int64(size)+1))
+	if err = sized(n, size, err); err != nil {
 		return nil, err
 	}
 	return data.Bytes(), nil

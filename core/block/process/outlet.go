@@ -18,7 +18,7 @@ const (
 	openTime    = 15 * time.Second // for a stream to be opened, dialing included
 )
 
-// item is a frame that waits, and whom to tell if it is lost, certainly or perhaps: the
+// item is a frame that waits, and whom to tell if it is lost: the
 // call of this node that it is; otherwise it counts as a dead letter, unless quiet.
 // It holds no pointers, so that many of them cost the collector nothing.
 type item struct {
@@ -37,6 +37,7 @@ type batch struct {
 	buf        []byte
 	items      []item
 	numbers    map[uint64]*account // of the stream
+	ledger     *ledger             // of the stream
 }
 
 // target is whom an item was for.
@@ -192,6 +193,8 @@ func (o *outlet) append(a *account, m *parcel) {
 	it := item{call: m.call, sender: m.sender, account: a.number}
 	if m.large != nil {
 		it.call, it.quiet = 0, true // who sends the payload tells
+	} else if m.kind == frameSend {
+		o.ledger.sends++
 	}
 	if m.kind == frameCall {
 		b = append(appendNumber(b, m.call), m.flags)
@@ -322,7 +325,7 @@ func (o *outlet) next() batch {
 // take empties the queue. Callers hold o.mu.
 func (o *outlet) take() batch {
 	out := o.batch
-	o.batch = batch{generation: out.generation, buf: o.spare.buf[:0], items: o.spare.items[:0], numbers: out.numbers}
+	o.batch = batch{generation: out.generation, buf: o.spare.buf[:0], items: o.spare.items[:0], numbers: out.numbers, ledger: out.ledger}
 	o.spare = batch{}
 	o.writing = len(out.buf) > 0
 	if o.room != nil {
@@ -422,7 +425,17 @@ func (o *outlet) leave(ctx context.Context) {
 	o.lose(left, fmt.Errorf("message to %s: %w", o.remote.node, ErrStopped))
 }
 
-// lose tells of items that did not arrive, or perhaps did not.
+// loseCalls tells of a batch that was perhaps written. Callers hear of it; the messages are
+// in doubt when its stream has ended.
+func (o *outlet) loseCalls(b batch, err error) {
+	for i := range b.items {
+		if call := b.items[i].call; call != 0 {
+			o.remote.calls.finish(call, nil, err)
+		}
+	}
+}
+
+// lose tells of items that have not been written.
 func (o *outlet) lose(b batch, err error) {
 	p := o.remote.procs
 	for i := range b.items {
@@ -430,7 +443,7 @@ func (o *outlet) lose(b batch, err error) {
 		switch {
 		case it.call != 0:
 			o.remote.calls.finish(it.call, nil, err)
-		case !it.quiet:
+		case !it.quiet && (it.account == 0 || b.ledger.lose(uint64(max(it.times, 1)))):
 			for range max(it.times, 1) {
 				p.deadLetter(p.refOf(it.sender), b.target(o.remote.node, it), err)
 			}

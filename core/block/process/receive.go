@@ -70,6 +70,8 @@ func (p *Processes) receiveInTurn(ctx context.Context, g *guest, shard uint8, ge
 		return errors.New("ended before its turn")
 	}
 	reading := &intake{procs: p, guest: g, shard: shard, generation: generation, accounts: map[uint64]*inbound{}}
+	reading.readout = readout{guest: g, shard: shard, generation: generation}
+	defer reading.readout.stop()
 	defer reading.flush()
 	return reading.readAll(stream)
 }
@@ -87,6 +89,7 @@ type intake struct {
 	letter     letter
 	runs       [maxRuns]run
 	running    int // of those
+	readout    readout
 }
 
 func (in *intake) readAll(stream Stream) error {
@@ -100,6 +103,7 @@ func (in *intake) readAll(stream Stream) error {
 			err = in.read(body)
 		} else {
 			in.flush()
+			in.readout.publish()
 			stream.Touch()
 			err = r.fill()
 		}
@@ -125,7 +129,7 @@ func (in *intake) read(body []byte) error {
 
 func (f *frame) forAnswers() bool {
 	switch f.kind {
-	case frameReply, frameFault, frameCancel, frameCredit:
+	case frameReply, frameFault, frameCancel, frameCredit, frameRead:
 		return true
 	}
 	return false
@@ -148,15 +152,26 @@ func (in *intake) take(f *frame) error {
 		in.procs.answered(in.guest.node, f.call, nil, in.procs.types.read(f.fault, in.guest.node))
 	case frameCancel:
 		in.guest.onCancel(f.call)
-	case frameCredit:
-		if f.shard >= shards {
-			return fmt.Errorf("credit for stream %d: %w", f.shard, ErrMalformed)
-		}
-		if r := in.procs.remotes.get(in.guest.node); r != nil {
-			r.outlets[f.shard].credited(f.generation, f.account, f.messages, f.bytes)
-		}
+	case frameCredit, frameRead:
+		return in.returned(f)
 	case frameSignal:
 		return in.signal(f)
+	}
+	return nil
+}
+
+// returned takes what a receiver says of the streams of this node.
+func (in *intake) returned(f *frame) error {
+	if f.shard >= shards {
+		return fmt.Errorf("message frame: type %d for stream %d: %w", f.kind, f.shard, ErrMalformed)
+	}
+	r := in.procs.remotes.get(in.guest.node)
+	switch {
+	case r == nil:
+	case f.kind == frameCredit:
+		r.outlets[f.shard].credited(f.generation, f.account, f.messages, f.bytes)
+	default:
+		r.outlets[f.shard].acknowledged(f.generation, f.messages)
 	}
 	return nil
 }
@@ -179,15 +194,15 @@ func (in *intake) message(f *frame) error {
 	if f.large {
 		size = int(f.size)
 	}
-	if size > in.procs.cfg.MaxPayload && f.large {
-		return fmt.Errorf("message frame: payload of %d bytes, at most %d: %w", size, in.procs.cfg.MaxPayload, ErrMalformed)
-	}
 	if err := a.admit(size); err != nil {
 		return err
 	}
-	if f.kind == frameSend && !f.large && a.late == nil {
-		in.line(a, f)
-		return nil
+	if f.kind == frameSend && !f.large {
+		in.readout.count++
+		if a.late == nil {
+			in.line(a, f)
+			return nil
+		}
 	}
 	in.flush()
 	l := &in.letter
@@ -199,7 +214,10 @@ func (in *intake) message(f *frame) error {
 		}
 		l.call, l.refused, l.number = call, err, f.call
 	}
-	l.held = in.guest.hold(size)
+	if l.refused == nil {
+		l.refused = in.procs.tooLarge(size)
+	}
+	l.held = l.refused == nil && in.guest.hold(size)
 	l.fill(f, size)
 	switch {
 	case f.large:

@@ -111,7 +111,7 @@ func (r *remote) unused() bool {
 func (r *remote) cutOff(err error) {
 	for i := range r.outlets {
 		o := &r.outlets[i]
-		o.lose(o.roll(o.current()), err)
+		o.lose(o.roll(o.current().generation), err)
 	}
 }
 

@@ -16,9 +16,14 @@ func (in *intake) reply(f *frame) error {
 		in.procs.answered(node, id, e.payload(), nil)
 		return nil
 	}
-	return in.guest.expectLarge(f.token, int(f.size), func(data []byte, err error) {
+	size := int(f.size)
+	return in.guest.expectLarge(f.token, size, func(data []byte, err error) {
 		if err != nil {
 			in.procs.answered(node, id, nil, fmt.Errorf("answer of %s: %w: %w", node, err, ErrNoConnection))
+			return
+		}
+		if err := in.procs.tooLarge(size); err != nil {
+			in.procs.answered(node, id, nil, fmt.Errorf("answer of %s: %w", node, err))
 			return
 		}
 		e.setData(data)

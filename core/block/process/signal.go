@@ -19,6 +19,7 @@ const (
 	sigExit      = 6 // over a link: the sender has ended
 	sigSignal    = 7 // the sender wants the target to end
 	sigKill      = 8
+	sigUndo      = 9 // of the node: a start whose answer came too late has not been wanted
 )
 
 // manySignals is how many bytes may wait before signals are lost with the link.
@@ -36,7 +37,7 @@ func (p *Processes) signal(sender uint64, to Target, kind byte, number uint64, r
 // signal takes a signal from elsewhere, behind large messages of the same pair.
 func (in *intake) signal(f *frame) error {
 	g := in.guest
-	if f.signal < sigMonitor || f.signal > sigKill {
+	if f.signal < sigMonitor || f.signal > sigUndo {
 		return fmt.Errorf("message frame: signal %d: %w", f.signal, ErrMalformed)
 	}
 	from := name.Ref{Node: g.node, Incarnation: g.incarnation, ID: f.sender}
@@ -85,13 +86,15 @@ func (p *Processes) signalled(from name.Ref, to Target, kind byte, number uint64
 		if proc.dropLink(from) {
 			p.change(from.Node, func(t *tie) { delete(t.links, linked{proc, from}) })
 			if kind == sigExit {
-				proc.exit(from, reason)
+				proc.exit(Exit{From: from, Reason: reason})
 			}
 		}
 	case sigSignal:
-		proc.exit(from, reason)
+		proc.exit(Exit{From: from, Reason: reason, asked: true})
 	case sigKill:
 		proc.kill()
+	case sigUndo:
+		proc.notice(from, undo{number})
 	}
 }
 
@@ -115,7 +118,7 @@ func (p *Processes) link(proc *Process, other name.Ref) {
 	if other.Node == p.cfg.Node {
 		if there, err := p.find(ToRef(other)); err != nil || !there.addLink(proc.ref) {
 			proc.dropLink(other)
-			proc.exit(other, ErrNoProcess)
+			proc.exit(Exit{From: other, Reason: ErrNoProcess})
 		}
 		return
 	}
@@ -141,7 +144,7 @@ func (p *Processes) unlink(proc *Process, other name.Ref) {
 func (p *Processes) breakLink(proc *Process, other name.Ref, reason error) {
 	if other.Node == p.cfg.Node {
 		if there, err := p.find(ToRef(other)); err == nil && there.dropLink(proc.ref) {
-			there.exit(proc.ref, reason)
+			there.exit(Exit{From: proc.ref, Reason: reason})
 		}
 		return
 	}
@@ -171,15 +174,15 @@ func (proc *Process) dropLink(other name.Ref) bool {
 
 // exit is an exit signal: a process that traps exits gets a message, others end with
 // the reason unless it is a normal one.
-func (proc *Process) exit(from name.Ref, reason error) {
+func (proc *Process) exit(e Exit) {
 	proc.mu.Lock()
 	trap := proc.trap
 	proc.mu.Unlock()
 	switch {
 	case trap:
-		proc.notice(from, Exit{From: from, Reason: reason})
-	case reason != nil:
-		proc.die(reason)
+		proc.notice(e.From, e)
+	case e.Reason != nil:
+		proc.die(e.Reason)
 	}
 }
 

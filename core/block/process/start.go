@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -33,7 +34,7 @@ func Only(nodes ...name.Node) func(name.Node) bool {
 }
 
 // Offer lets other nodes start processes here with a function, under a name of 1 to 255
-// bytes; allow says which. This node always may. A nil function takes the offer back.
+// bytes; allow says which, at once. This node always may. A nil function takes the offer back.
 func (p *Processes) Offer(function string, allow func(name.Node) bool, start Starter) error {
 	if function == "" || len(function) > maxTypeName || start != nil && allow == nil {
 		return fmt.Errorf("offer %q: want a name of 1 to %d bytes, and who may start it", function, maxTypeName)
@@ -55,7 +56,7 @@ func (p *Processes) Offer(function string, allow func(name.Node) bool, start Sta
 type StartOptions struct {
 	Link    name.Ref // is linked to it before it runs
 	Mailbox int      // 0: as that node does
-	Monitor bool     // for Self.StartOn: a Down comes to this process, whatever becomes of it
+	Monitor bool     // for Self.StartOn: a Down comes to this process, whatever becomes of it; see StartMonitored for others
 }
 
 // startRequest asks a node to start a process.
@@ -65,7 +66,7 @@ type startRequest struct {
 	Type     string
 	Args     []byte
 	Link     name.Ref
-	Number   uint64 // of the monitor of who asks; 0: none
+	Number   uint64 // of the monitor of who asks, and of the start; 0: none
 	Mailbox  int
 }
 
@@ -74,8 +75,11 @@ func controlName() name.Service { return name.MustService("_node") }
 
 // StartOn starts a process on a node, this one or another, with a function that it
 // offers. Errors: ErrNoProcess if it does not offer it, ErrDenied if not to this node,
-// and those of Call.
+// errors.ErrUnsupported for a monitor, which StartMonitored makes, and those of Call.
 func (p *Processes) StartOn(ctx context.Context, node name.Node, function string, args any, options StartOptions) (name.Ref, error) {
+	if options.Monitor {
+		return name.Ref{}, fmt.Errorf("start %q on %s: a Down comes to a process, which this caller is not: start it monitored: %w", function, node, errors.ErrUnsupported)
+	}
 	return p.start(ctx, p.Self(), node, function, args, startRequest{Link: options.Link, Mailbox: options.Mailbox})
 }
 
@@ -94,84 +98,14 @@ func (p *Processes) start(ctx context.Context, from name.Ref, node name.Node, fu
 	return Convert[name.Ref](p.types, out)
 }
 
-// StartOn starts a process on a node: see Processes.StartOn. The monitor, if one is asked
-// for, is there before the process runs.
+// StartOn starts a process on a node: see Processes.StartOn, and for the monitor, if one is
+// asked for, Processes.StartMonitored.
 func (s *Self) StartOn(ctx context.Context, node name.Node, function string, args any, options StartOptions) (name.Ref, error) {
-	p := s.proc.procs
-	req := startRequest{Link: options.Link, Mailbox: options.Mailbox}
 	if !options.Monitor {
-		return p.start(ctx, s.proc.ref, node, function, args, req)
+		return s.proc.procs.start(ctx, s.proc.ref, node, function, args, startRequest{Link: options.Link, Mailbox: options.Mailbox})
 	}
-	pending := &pendingMonitor{proc: s.proc}
-	req.Number = p.expect(node, pending)
-	ref, err := p.start(ctx, s.proc.ref, node, function, args, req)
-	if err != nil {
-		p.change(node, func(t *tie) { delete(t.monitors, req.Number) })
-		p.watchStarted(nil, p.Self(), req.Number)
-		return ref, err
-	}
-	pending.known(ref)
-	return ref, nil
-}
-
-// pendingMonitor passes a Down on when it is known of which process it is.
-type pendingMonitor struct {
-	proc *Process
-	mu   sync.Mutex
-	ref  name.Ref
-	down *Down
-}
-
-func (m *pendingMonitor) notify(d Down) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.ref.IsZero() {
-		m.down = &d
-		return
-	}
-	d.Target = ToRef(m.ref)
-	m.proc.notice(m.ref, d)
-}
-
-func (m *pendingMonitor) known(ref name.Ref) {
-	m.mu.Lock()
-	m.ref = ref
-	down := m.down
-	m.mu.Unlock()
-	if down != nil {
-		m.notify(*down)
-	}
-}
-
-// expect notes a monitor of a process that is about to be started.
-func (p *Processes) expect(node name.Node, m *pendingMonitor) uint64 {
-	p.ties.mu.Lock()
-	p.ties.next++
-	number := p.ties.next
-	p.ties.mu.Unlock()
-	if node != p.cfg.Node {
-		p.change(node, func(t *tie) { t.monitors[number] = watch{number: number, notify: m.notify} })
-	} else {
-		p.ties.mu.Lock()
-		p.ties.local[number] = m.notify
-		p.ties.mu.Unlock()
-	}
-	return number
-}
-
-// watchStarted gives a process the monitor of who had it started.
-func (p *Processes) watchStarted(proc *Process, from name.Ref, number uint64) {
-	if from.Node != p.cfg.Node {
-		p.watchFrom(from, ToRef(proc.ref), number, proc)
-		return
-	}
-	p.ties.mu.Lock()
-	notify := p.ties.local[number]
-	delete(p.ties.local, number)
-	p.ties.mu.Unlock()
-	if notify != nil && proc != nil {
-		p.watchHere(watch{number: number, target: ToRef(proc.ref), notify: notify})
-	}
+	ref, _, err := s.startWatched(ctx, node, function, args, options)
+	return ref, err
 }
 
 // spawnControl starts the process that answers other nodes.
@@ -179,14 +113,18 @@ func (p *Processes) spawnControl() error {
 	if err := p.types.Add("barrel.start", startRequest{}); err != nil {
 		return err
 	}
-	proc, err := p.Spawn(Spec{Handle: p.control, Workers: 16})
+	proc, err := p.Spawn(Spec{Handle: p.control}) // one after the other: see undo
 	if err != nil {
 		return err
 	}
 	return p.Bind(controlName(), proc.ref)
 }
 
-func (p *Processes) control(_ context.Context, m Message) (any, error) {
+func (p *Processes) control(ctx context.Context, m Message) (any, error) {
+	if u, is := m.value.(undo); is {
+		p.undo(m.From, u.number)
+		return nil, nil
+	}
 	req, err := As[startRequest](m)
 	if err != nil {
 		return nil, err
@@ -201,6 +139,9 @@ func (p *Processes) control(_ context.Context, m Message) (any, error) {
 		return nil, fmt.Errorf("function %q is not offered to %s: %w", req.Function, m.From.Node, ErrDenied)
 	case req.Link.Node != m.From.Node && !req.Link.IsZero():
 		return nil, fmt.Errorf("a link to %s on behalf of %s: %w", req.Link.Node, m.From.Node, ErrDenied)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err // nobody waits any more
 	}
 	args := Message{From: m.From, types: p.types, value: &Encoded{Codec: req.Codec, Type: req.Type, Data: req.Args}}
 	spec := Spec{Mailbox: req.Mailbox, Run: func(ctx context.Context, self *Self) error { return offered.start(ctx, self, args) }}

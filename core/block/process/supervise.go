@@ -12,11 +12,6 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/name"
 )
 
-const (
-	placeTime  = 3 * time.Second // for one node to start a child
-	placeRetry = time.Second     // between looks for a node that can
-)
-
 // keeper is what a supervisor knows. Only its own goroutine uses it.
 type keeper struct {
 	spec     SupervisorSpec
@@ -29,6 +24,7 @@ type keeper struct {
 type ward struct {
 	Child
 	ref      name.Ref
+	monitor  uint64 // of one with a Place
 	restarts int
 	last     error
 	lost     name.Node   // was gone with it
@@ -59,9 +55,9 @@ func (k *keeper) run(ctx context.Context, self *Self) error {
 				k.place(ctx, self, w)
 			}
 		case Exit:
-			err = k.onExit(ctx, self, v, false)
+			err = k.onExit(ctx, self, v)
 		case Down:
-			err = k.onExit(ctx, self, Exit{From: v.Target.Ref, Reason: v.Reason}, true)
+			err = k.onDown(ctx, self, v)
 		}
 		if err != nil {
 			return err
@@ -77,36 +73,47 @@ func (k *keeper) find(id string) *ward {
 	return k.children[i]
 }
 
-// onExit starts again what is to be started again. An error is the end of the
-// supervisor: by what it is linked to, or because this happens too often. Children that
-// may run elsewhere are monitored, because a monitor is there before they are.
-func (k *keeper) onExit(ctx context.Context, self *Self, e Exit, monitored bool) error {
-	i := slices.IndexFunc(k.children, func(w *ward) bool { return w.ref == e.From })
-	if i < 0 {
-		if slices.Contains(k.spec.Links, e.From) || errors.Is(e.Reason, ErrShutdown) {
-			return e.Reason
+func (k *keeper) indexOf(ref name.Ref) int {
+	return slices.IndexFunc(k.children, func(w *ward) bool { return w.ref == ref })
+}
+
+// onExit is the end of a child of this node, or of what the supervisor is linked to or
+// obeys, which ends it. Others may be children that have been forgotten.
+func (k *keeper) onExit(ctx context.Context, self *Self, e Exit) error {
+	if i := k.indexOf(e.From); i >= 0 {
+		if k.children[i].Place != nil {
+			return nil // its monitor tells
 		}
-		return nil // of a child that was forgotten
+		return k.ended(ctx, self, i, e.Reason)
 	}
+	if slices.Contains(k.spec.Links, e.From) || e.asked && errors.Is(e.Reason, ErrShutdown) {
+		return e.Reason
+	}
+	return nil
+}
+
+// ended starts again what is to be started again. An error is the end of the supervisor,
+// because this happens too often.
+func (k *keeper) ended(ctx context.Context, self *Self, i int, reason error) error {
 	w := k.children[i]
-	if monitored != (w.Place != nil) {
-		return nil
-	}
-	w.ref, w.last, w.lost = name.Ref{}, e.Reason, name.Node{}
-	if errors.Is(e.Reason, ErrNoConnection) {
-		w.lost = e.From.Node
-	}
-	if !w.again(e.Reason) {
-		if w.Restart == Temporary {
-			k.forget(w)
-		}
+	w.ref, w.last, w.lost = name.Ref{}, reason, name.Node{}
+	if !k.wanted(w) {
 		return nil
 	}
 	if k.tooOften(time.Now()) {
-		return fmt.Errorf("supervisor %s: %d times within %v, child %q last, of %s: %w", self.Ref(), len(k.restarts), k.spec.Period, w.ID, ReasonText(e.Reason), ErrTooManyRestarts)
+		return fmt.Errorf("supervisor %s: %d times within %v, child %q last, of %s: %w", self.Ref(), len(k.restarts), k.spec.Period, w.ID, ReasonText(reason), ErrTooManyRestarts)
 	}
 	k.restart(ctx, self, i)
 	return nil
+}
+
+// wanted reports whether a child that has ended is to be started again; one that never is
+// is forgotten.
+func (k *keeper) wanted(w *ward) bool {
+	if w.Restart == Temporary {
+		k.forget(w)
+	}
+	return w.again(w.last)
 }
 
 func (w *ward) again(reason error) bool {
@@ -142,60 +149,6 @@ func (k *keeper) restart(ctx context.Context, self *Self, i int) {
 	for _, c := range slices.Clone(k.children[min(i, len(k.children)):]) {
 		k.place(ctx, self, c)
 	}
-}
-
-// place starts a child; if that cannot be done now it is tried again later.
-func (k *keeper) place(ctx context.Context, self *Self, w *ward) {
-	err := k.launch(ctx, self, w)
-	if err == nil {
-		return
-	}
-	w.last = err
-	proc := self.proc
-	proc.procs.cfg.Log.Warn("child not started, trying again", "supervisor", self.Ref(), "child", w.ID, "error", err)
-	w.retry = time.AfterFunc(placeRetry, func() { proc.notice(proc.ref, retryChild{w.ID}) })
-}
-
-// launch starts a child, linked to the supervisor.
-func (k *keeper) launch(ctx context.Context, self *Self, w *ward) error {
-	if w.Place == nil {
-		spec := w.Spec
-		spec.Links = append(slices.Clone(spec.Links), self.Ref())
-		spec.PanicEnds = true
-		proc, err := self.Spawn(spec)
-		if err == nil {
-			w.ref = proc.ref
-		}
-		return err
-	}
-	err := errors.New("no node may run it")
-	for _, node := range w.candidates() {
-		once, cancel := context.WithTimeout(ctx, placeTime)
-		ref, failed := self.StartOn(once, node, w.Place.Function, w.Place.Args, StartOptions{Link: self.Ref(), Monitor: true})
-		cancel()
-		if failed == nil {
-			w.ref = ref
-			return nil
-		}
-		err = failed
-	}
-	return err
-}
-
-// candidates are the nodes that may run the child. The one that it was lost with comes
-// last: to ask it first would keep the child waiting.
-func (w *ward) candidates() []name.Node {
-	nodes := slices.Clone(w.Place.Nodes())
-	slices.SortStableFunc(nodes, func(a, b name.Node) int {
-		switch {
-		case a != w.lost && b == w.lost:
-			return -1
-		case a == w.lost && b != w.lost:
-			return 1
-		}
-		return 0
-	})
-	return nodes
 }
 
 func (k *keeper) add(ctx context.Context, self *Self, child Child) (name.Ref, error) {
@@ -255,7 +208,8 @@ func (k *keeper) endAll(self *Self, from int) {
 	}
 }
 
-// end tells a child to end, waits, and kills it if it does not.
+// end tells a child to end, waits, and kills it if it does not. One that is lost with its
+// node has ended, and nobody is dialed for it.
 func (k *keeper) end(self *Self, w *ward) {
 	if w.retry != nil {
 		w.retry.Stop()
@@ -264,7 +218,11 @@ func (k *keeper) end(self *Self, w *ward) {
 		return
 	}
 	p, ref := self.proc.procs, w.ref
+	over := k.isOver(self, w)
 	w.ref = name.Ref{}
+	if over {
+		return
+	}
 	patience := cmp.Or(w.Shutdown, DefaultShutdown)
 	down := make(chan Down, 1)
 	ctx, cancel := context.WithTimeout(context.Background(), max(patience, placeTime))

@@ -23,6 +23,8 @@ type Down struct {
 type Exit struct {
 	From   name.Ref
 	Reason error // nil for a normal end
+
+	asked bool // From wants this process to end; otherwise it has ended itself
 }
 
 // NodeUp tells a process that watches nodes of a new link.
@@ -60,13 +62,13 @@ type ties struct {
 	up       map[name.Node]bool // hidden or not
 	watchers map[*Process]int
 	hooks    map[uint64]func(node name.Node, up bool)
-	local    map[uint64]func(Down) // monitors of processes of this node that are about to start
+	local    map[uint64]*pendingMonitor // of processes of this node that are about to start
 }
 
 func (t *ties) init() {
 	t.nodes, t.up = map[name.Node]*tie{}, map[name.Node]bool{}
 	t.watchers, t.hooks = map[*Process]int{}, map[uint64]func(name.Node, bool){}
-	t.local = map[uint64]func(Down){}
+	t.local = map[uint64]*pendingMonitor{}
 }
 
 func (t *ties) clear() {
@@ -163,6 +165,19 @@ func (proc *Process) addWatch(w watch) bool {
 		proc.watches = append(proc.watches, w)
 	}
 	return !proc.told
+}
+
+// awaits reports whether the end of a process elsewhere, monitored from here, is still to
+// come.
+func (p *Processes) awaits(node name.Node, number uint64) bool {
+	p.ties.mu.Lock()
+	defer p.ties.mu.Unlock()
+	tied := p.ties.nodes[node]
+	if tied == nil {
+		return false
+	}
+	_, found := tied.monitors[number]
+	return found
 }
 
 // removeWatch is that of a reference, or of this node if that is zero.
@@ -275,7 +290,7 @@ func (t *tie) part(p *Processes, node name.Node) {
 	}
 	for l := range t.links {
 		if l.proc.dropLink(l.other) {
-			l.proc.exit(l.other, ErrNoConnection)
+			l.proc.exit(Exit{From: l.other, Reason: ErrNoConnection})
 		}
 	}
 }

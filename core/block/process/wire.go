@@ -14,15 +14,16 @@ import (
 // sending node, 1 being the node itself; a payload is the codec 1, for CBOR and protobuf
 // length 1 and name of the type, and the bytes.
 const (
-	frameOpen   = 1 // account | target: the number stands for the target from here on
-	frameSend   = 2 // account | sender | payload
-	frameCall   = 3 // account | call | flags 1 | milliseconds left 4, 0: no deadline | sender | payload
-	frameReply  = 4 // call | payload
-	frameFault  = 5 // call | fault
-	frameCancel = 6 // call: the caller does not wait any more
-	frameCredit = 7 // shard 1 | generation | account | messages | bytes: how many may have been sent in all
-	frameSignal = 8 // signal 1 | sender | target | number | fault
-	frameLarge  = 9 // token | size | a send, call or reply whose bytes come on a stream of their own
+	frameOpen   = 1  // account | target: the number stands for the target from here on
+	frameSend   = 2  // account | sender | payload
+	frameCall   = 3  // account | call | flags 1 | milliseconds left 4, 0: no deadline | sender | payload
+	frameReply  = 4  // call | payload
+	frameFault  = 5  // call | fault
+	frameCancel = 6  // call: the caller does not wait any more
+	frameCredit = 7  // shard 1 | generation | account | messages | bytes: how many may have been sent in all
+	frameSignal = 8  // signal 1 | sender | target | number | fault
+	frameRead   = 10 // shard 1 | generation | messages: how many of them have been read
+	frameLarge  = 9  // token | size | a send, call or reply whose bytes come on a stream of their own
 )
 
 // flagReceipt asks for an answer as soon as the message is in the mailbox.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -27,7 +28,8 @@ type world struct {
 	mu sync.Mutex
 	// by node
 	nodes  map[name.Node]*Processes
-	refuse error // what Connect says
+	refuse error              // what Connect says
+	silent map[name.Node]bool // nobody answers there: Connect waits in vain
 	// by both nodes, the smaller first
 	links map[[2]name.Node]*wire
 	tasks sync.WaitGroup
@@ -36,7 +38,7 @@ type world struct {
 func inWorld(t *testing.T, test func(*testing.T, *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, nodes: map[name.Node]*Processes{}, links: map[[2]name.Node]*wire{}}
+		w := &world{t: t, nodes: map[name.Node]*Processes{}, links: map[[2]name.Node]*wire{}, silent: map[name.Node]bool{}}
 		defer w.close()
 		test(t, w)
 	})
@@ -55,10 +57,15 @@ func (w *world) close() {
 }
 
 func (w *world) node(text string) *Processes {
+	return w.nodeTaking(text, 0)
+}
+
+// nodeTaking is a node that takes so many bytes in one message; 0: what is taken untold.
+func (w *world) nodeTaking(text string, bytes int) *Processes {
 	node := name.MustNode(text)
 	panicked := func(p plugin.Panic) { w.t.Errorf("%v\n%s", p, p.Stack) }
 	p := New(Config{
-		Node: node, Incarnation: 1, Network: road{w, node},
+		Node: node, Incarnation: 1, Network: road{w, node}, MaxPayload: bytes,
 		Tasks: plugin.NewTasks(panicked), Log: slog.New(slog.DiscardHandler),
 	})
 	must(w.t, p.Start(w.t.Context()))
@@ -80,6 +87,7 @@ type wire struct {
 	held         chan struct{} // streams arrive when it is closed
 	mu           sync.Mutex
 	pipes        []*pipe
+	paused       bool // what is written is not read, for now
 }
 
 func newWire() *wire {
@@ -99,6 +107,19 @@ func (l *wire) end() {
 			p.fail(errLost)
 		}
 	})
+}
+
+// pause lets both ends stand still; go on with each of the pipes.
+func (l *wire) pause(on bool) []*pipe {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.paused = on
+	if on {
+		for _, p := range l.pipes {
+			p.pause(true)
+		}
+	}
+	return slices.Clone(l.pipes)
 }
 
 func pairOf(a, b name.Node) [2]name.Node {
@@ -140,6 +161,18 @@ func (w *world) lose(a, b *Processes) {
 	b.PeerDown(a.cfg.Node, "lost")
 }
 
+// die is the power cut of a node: its links end, and nobody answers there.
+func (w *world) die(dead *Processes) {
+	w.mu.Lock()
+	w.silent[dead.cfg.Node] = true
+	w.mu.Unlock()
+	for _, p := range w.nodes {
+		if p != dead {
+			w.lose(p, dead)
+		}
+	}
+}
+
 // road is the network as one node sees it.
 type road struct {
 	world *world
@@ -149,6 +182,11 @@ type road struct {
 func (r road) Connect(ctx context.Context, node name.Node) error {
 	r.world.mu.Lock()
 	defer r.world.mu.Unlock()
+	if r.world.silent[node] {
+		r.world.mu.Unlock()
+		<-ctx.Done()
+		r.world.mu.Lock()
+	}
 	if r.world.refuse != nil {
 		return r.world.refuse
 	}
@@ -178,6 +216,7 @@ func (l *wire) open() (here, there *end) {
 	out, back := newPipe(), newPipe()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	out.paused, back.paused = l.paused, l.paused
 	l.pipes = append(l.pipes, out, back)
 	return &end{wire: l, in: back, out: out}, &end{wire: l, in: out, out: back}
 }
@@ -211,6 +250,7 @@ type pipe struct {
 	changed *sync.Cond
 	unread  []byte
 	closed  bool
+	paused  bool // what is there is not read
 	err     error
 
 	readBy, writeBy time.Time
@@ -233,12 +273,12 @@ func (p *pipe) read(into []byte) (int, error) {
 		switch {
 		case p.err != nil:
 			return 0, p.err
-		case len(p.unread) > 0:
+		case len(p.unread) > 0 && !p.paused:
 			n := copy(into, p.unread)
 			p.unread = p.unread[n:]
 			p.changed.Broadcast()
 			return n, nil
-		case p.closed:
+		case p.closed && len(p.unread) == 0:
 			return 0, io.EOF
 		case passed(p.readBy):
 			return 0, os.ErrDeadlineExceeded
@@ -286,6 +326,13 @@ func (p *pipe) fail(err error) {
 	if p.err == nil && !(p.closed && len(p.unread) == 0) {
 		p.err = err
 	}
+	p.changed.Broadcast()
+}
+
+func (p *pipe) pause(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.paused = on
 	p.changed.Broadcast()
 }
 

@@ -28,6 +28,7 @@ type writer struct {
 type feed struct {
 	stream     Stream
 	generation uint64
+	ledger     *ledger
 	watched    bool
 	closing    atomic.Bool   // ended in good order
 	over       chan struct{} // closed: the peer has ended its side, or the connection has
@@ -83,10 +84,11 @@ func (w *writer) keep(ctx context.Context) bool {
 	return w.feed != nil || w.open(ctx, w.outlet.current()) == nil
 }
 
-func (o *outlet) current() uint64 {
+// current is nothing yet of the stream that is to be used.
+func (o *outlet) current() batch {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.generation
+	return batch{generation: o.generation, ledger: o.ledger}
 }
 
 // move ends the stream in good order, with what was queued for it, because another
@@ -103,8 +105,9 @@ func (w *writer) move(ctx context.Context) {
 func (w *writer) write(ctx context.Context, b batch) {
 	o := w.outlet
 	w.writes++
-	err := w.ready(ctx, b.generation)
-	if err == nil {
+	err := w.ready(ctx, b)
+	begun := err == nil
+	if begun {
 		o.seal(&b)
 		_, err = w.feed.stream.Write(b.buf)
 	}
@@ -120,16 +123,21 @@ func (w *writer) write(ctx context.Context, b batch) {
 	if ctx.Err() != nil {
 		kind = ErrStopped
 	}
-	err = fmt.Errorf("message to %s: %w: %w", o.remote.node, err, kind)
-	o.lose(b, err)
-	w.fail(b.generation, err)
+	w.fail(b, begun && ctx.Err() == nil, fmt.Errorf("message to %s: %w: %w", o.remote.node, err, kind))
 }
 
-// fail gives up the stream that a batch was for, and what waits for it.
-func (w *writer) fail(generation uint64, err error) {
+// fail gives up the stream that a batch was for, and what waits for it. Of a batch that
+// was begun some may have arrived.
+func (w *writer) fail(b batch, begun bool, err error) {
 	o := w.outlet
-	o.lose(o.roll(generation), err)
-	if w.feed != nil && w.feed.generation == generation {
+	left := o.roll(b.generation) // from here on nobody changes what belongs to the stream
+	if begun {
+		o.loseCalls(b, err)
+	} else {
+		o.lose(b, err)
+	}
+	o.lose(left, err)
+	if w.feed != nil && w.feed.generation == b.generation {
 		w.discard()
 	}
 }
@@ -164,13 +172,13 @@ func closed(ch <-chan struct{}) bool {
 }
 
 // ready makes sure that there is the stream that the batch is for.
-func (w *writer) ready(ctx context.Context, generation uint64) error {
+func (w *writer) ready(ctx context.Context, b batch) error {
 	if w.feed == nil {
-		return w.open(ctx, generation)
+		return w.open(ctx, b)
 	}
-	if w.feed.generation != generation {
+	if w.feed.generation != b.generation {
 		w.close()
-		return w.open(ctx, generation)
+		return w.open(ctx, b)
 	}
 	if closed(w.feed.over) || closed(w.feed.stream.Ended()) {
 		return errors.New("its stream has ended")
@@ -178,23 +186,23 @@ func (w *writer) ready(ctx context.Context, generation uint64) error {
 	return nil
 }
 
-func (w *writer) open(ctx context.Context, generation uint64) error {
+func (w *writer) open(ctx context.Context, b batch) error {
 	o := w.outlet
 	p := o.remote.procs
 	stream, err := p.openStream(ctx, o.remote.node)
 	if err != nil {
 		return err
 	}
-	f := &feed{stream: stream, generation: generation, over: make(chan struct{})}
+	f := &feed{stream: stream, generation: b.generation, ledger: b.ledger, over: make(chan struct{})}
 	f.watched = p.cfg.Tasks.Go("feed", func(ctx context.Context) { o.watch(ctx, f) }) // false: the last words of a node that stops
 	w.feed = f
 	w.unbind = context.AfterFunc(ctx, func() { _ = stream.SetWriteDeadline(time.Now().Add(stopGrace)) })
-	if _, err = stream.Write(encodeStreamHeader(o.shard, generation, w.after())); err != nil {
+	if _, err = stream.Write(encodeStreamHeader(o.shard, b.generation, w.after())); err != nil {
 		return err
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.open = o.generation == generation
+	o.open = o.generation == b.generation
 	return nil
 }
 
@@ -270,6 +278,7 @@ func (o *outlet) watch(ctx context.Context, f *feed) {
 	default:
 		f.stream.Reset(transport.CloseProtocol)
 		o.lose(o.roll(f.generation), o.endedError()) // before callers hear of it and send again
+		o.doubt(f.ledger)
 		o.remote.calls.failStream(o.remote.node, f.generation)
 	}
 	close(f.over)

@@ -27,6 +27,7 @@ const watchRoom = 1024
 type Watcher struct {
 	services *Services
 	prefix   string
+	only     name.Service // zero: all with the prefix
 
 	mu     sync.Mutex
 	wake   chan struct{} // holds a token when there may be something
@@ -45,16 +46,34 @@ type place struct {
 // Watch follows the services whose names start with prefix; "" is all. It begins with
 // what is there. It must be closed.
 func (s *Services) Watch(prefix string) *Watcher {
-	w := &Watcher{services: s, prefix: prefix, wake: make(chan struct{}, 1), lost: true, known: map[place]registry.Entry{}}
+	return s.follow(s.watcher(prefix))
+}
+
+// WatchOne is Watch for a single name.
+func (s *Services) WatchOne(service name.Service) *Watcher {
+	w := s.watcher(service.String())
+	w.only = service
+	return s.follow(w)
+}
+
+func (s *Services) watcher(prefix string) *Watcher {
+	return &Watcher{services: s, prefix: prefix, wake: make(chan struct{}, 1), lost: true, known: map[place]registry.Entry{}}
+}
+
+func (s *Services) follow(w *Watcher) *Watcher {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.watchers[w] = struct{}{}
 	return w
 }
 
+func (w *Watcher) sees(service name.Service) bool {
+	return strings.HasPrefix(service.String(), w.prefix) && (w.only.IsZero() || service == w.only)
+}
+
 // take queues an event, and never blocks.
 func (w *Watcher) take(e registry.Event) {
-	if !strings.HasPrefix(e.Entry.Service.String(), w.prefix) {
+	if !w.sees(e.Entry.Service) {
 		return
 	}
 	w.mu.Lock()
@@ -141,6 +160,9 @@ func (w *Watcher) catchUp() {
 	w.queue = nil
 	there := map[place]bool{}
 	for _, c := range w.services.List(w.prefix) {
+		if !w.sees(c.Service) {
+			continue
+		}
 		for _, e := range w.services.Lookup(c.Service) {
 			there[place{e.Service, e.Ref}] = true
 			w.queue = append(w.queue, registry.Event{Type: registry.Registered, Entry: e})
