@@ -108,7 +108,8 @@ type Stream interface {
 type Migrator interface {
 	// Migrate moves the connection to a new local address once the path from there has
 	// been proved; until then, and if that fails, the old one is used. The error is
-	// ErrFixed if the connection can never move, else that of ctx.
+	// ErrFixed if the connection can never move; after any other a later attempt may
+	// succeed.
 	Migrate(ctx context.Context) error
 }
 
