@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,7 +37,38 @@ func TestAStreamIsANetConn(t *testing.T) {
 	})
 }
 
-// Readers that stand still use up the windows of their own streams and nobody else's.
+// stall writes to a stream that nobody reads until its window is full.
+func stall(t *testing.T, c net.Conn) {
+	t.Helper()
+	err := c.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
+	for err == nil {
+		_, err = c.Write(make([]byte, 64<<10))
+	}
+	var timeout net.Error
+	if !errors.As(err, &timeout) || !timeout.Timeout() {
+		t.Errorf("a stream that nobody reads: %v", err)
+	}
+}
+
+// throughput copies so many bytes from one end of a stream to the other.
+func throughput(t *testing.T, from, to net.Conn, size int64) (perSecond float64) {
+	t.Helper()
+	var writing sync.WaitGroup
+	defer writing.Wait()
+	if err := errors.Join(from.SetDeadline(time.Now().Add(time.Minute)), to.SetDeadline(time.Now().Add(time.Minute))); err != nil {
+		t.Error(err)
+	}
+	begin := time.Now()
+	writing.Go(func() { _, _ = io.CopyN(from, zeros{}, size) })
+	if n, err := io.CopyN(io.Discard, to, size); err != nil {
+		t.Errorf("%d bytes of %d came: %v", n, size, err)
+	}
+	return float64(size) / time.Since(begin).Seconds()
+}
+
+// Readers that stand still use up the windows of their own streams and nobody else's: as
+// many streams as may wait for Accept, and others that were read fast before. Calls on the
+// same link go on, both ways, and so does another stream, at a rate like the one before.
 func TestAStalledReaderSlowsNobodyElse(t *testing.T) {
 	t.Parallel()
 	f := newField(t)
@@ -45,41 +77,52 @@ func TestAStalledReaderSlowsNobodyElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	open := func() (net.Conn, net.Conn) {
-		c, err := a.OpenStream(t.Context(), "t", b.Name())
+	if _, err := b.Listen("nobody accepts"); err != nil {
+		t.Fatal(err)
+	}
+	open := func(tag string) net.Conn {
+		c, err := a.OpenStream(t.Context(), tag, b.Name())
 		if err != nil {
 			t.Fatal(err)
 		}
-		other, err := listener.Accept()
-		if err != nil {
+		t.Cleanup(func() { c.Reset() })
+		return c
+	}
+	accepted := func() (near, far net.Conn) {
+		near = open("t")
+		if far, err = listener.Accept(); err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { _ = errors.Join(c.Close(), other.Close()) })
-		return c, other
+		t.Cleanup(func() { _ = far.Close() })
+		return near, far
 	}
-	for range 20 { // nobody reads these
-		stalled, _ := open()
-		if err := stalled.SetWriteDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
-			t.Fatal(err)
-		}
-		for err == nil {
-			_, err = stalled.Write(make([]byte, 64<<10))
-		}
-		var timeout net.Error
-		if !errors.As(err, &timeout) || !timeout.Timeout() {
-			t.Fatalf("a stream that nobody reads: %v", err)
-		}
-		err = nil
-	}
+	offerEcho(t, a)
 	offerEcho(t, b)
-	flowing, reader := open()
+	flowing, reader := accepted()
 	const size = 32 << 20
-	go func() { _, _ = io.CopyN(flowing, zeros{}, size) }()
-	if n, err := io.CopyN(io.Discard, reader, size); err != nil {
-		t.Errorf("%d bytes came beside stalled streams: %v", n, err)
+	before := throughput(t, flowing, reader, size)
+	var stalled sync.WaitGroup
+	for range 20 {
+		near, far := accepted()
+		throughput(t, near, far, 1<<20)
+		stalled.Go(func() { stall(t, near) })
 	}
-	if _, err := call(t, a, "echo@"+b.Name().String(), "still"); err != nil {
-		t.Errorf("a call beside stalled streams: %v", err)
+	for range 64 {
+		c := open("nobody accepts")
+		stalled.Go(func() { stall(t, c) })
+	}
+	stalled.Wait()
+	after := 0.0
+	for range 3 { // the machine may have other work meanwhile
+		after = max(after, throughput(t, flowing, reader, size))
+	}
+	if after < before/4 {
+		t.Errorf("a stream carries %.0f bytes a second beside stalled ones, %.0f without", after, before)
+	}
+	for from, to := range map[*core.Node]*core.Node{a: b, b: a} {
+		if _, err := call(t, from, "echo@"+to.Name().String(), "still"); err != nil {
+			t.Errorf("a call beside stalled streams: %v", err)
+		}
 	}
 }
 

@@ -58,3 +58,5 @@ func (s source) Restarts() map[string]int64 {
 }
 
 func (s source) DeadLetters() map[string]uint64 { return s.processes.DeadLetters() }
+
+func (s source) StreamsRefused() uint64 { return s.streams.Refused() }

@@ -16,16 +16,19 @@ type Moved = link.Moved
 // The errors of Migrate that callers decide on; test with errors.Is.
 var (
 	ErrNoLink   = link.ErrNoLink   // there is no link to move
-	ErrFixed    = link.ErrFixed    // this link can never move
-	ErrPathDead = link.ErrPathDead // not this time; the old path is used on
+	ErrFixed    = link.ErrFixed    // this link can never move, until it has been made anew
+	ErrPathDead = link.ErrPathDead // not this time, for the reason that is wrapped too; the old path is used on
 )
 
 // migrateTime is for how long Migrate tries when nobody says how long.
 const migrateTime = 5 * time.Second
 
 // Migrate moves the link to a node to another local address, for when the network
-// beneath has changed: nothing that is on its way is lost or overtaken, streams go on,
-// and no member is down for it. Without a deadline in ctx it has 5 s.
+// beneath has changed: no message that is on its way is lost or overtaken, and no member
+// is down for it. The end that dialed takes the connection along, with its streams; the
+// other makes another one, beside which the one before is kept for the streams that are
+// open on it: they go on where they are, and end with ErrStreamLost if the old path is
+// dead. Without a deadline in ctx it has 5 s.
 func (n *Node) Migrate(ctx context.Context, node name.Node) (Moved, error) {
 	l, err := n.current()
 	if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,9 +18,18 @@ func (a *app) streamsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.show(s, streamRows(s))
+			return errors.Join(a.show(s, streamRows(s)), a.tellRefused(s.Refused))
 		})
 	}))
+}
+
+// tellRefused adds to the table how many streams of other nodes nobody took.
+func (a *app) tellRefused(n uint64) error {
+	if n == 0 || a.json() {
+		return nil
+	}
+	_, err := fmt.Fprintf(a.stdout, "\nrefused: %d\n", n)
+	return err
 }
 
 func streamRows(s admin.Streams) [][]string {

@@ -21,6 +21,7 @@
 //	barrel.services              visible registrations
 //	barrel.parts.restarts        restarts after a panic, by part
 //	barrel.dead_letters          messages that could not be delivered, by reason
+//	barrel.streams.refused       byte streams of other nodes that nobody took
 //	barrel.handshakes.refused    handshakes that failed, by direction
 package observe
 
@@ -49,6 +50,7 @@ type Source interface {
 	Broadcasts() map[string]uint64  // by outcome
 	Restarts() map[string]int64     // by part
 	DeadLetters() map[string]uint64 // by reason
+	StreamsRefused() uint64
 }
 
 // scope is the name of the instrumentation.
@@ -151,16 +153,18 @@ func (b *builder) observe() metric.Registration {
 	broadcasts := b.total("barrel.broadcasts", "messages to everybody, by what became of them here")
 	restarts := b.total("barrel.parts.restarts", "restarts after a panic, by part")
 	dead := b.total("barrel.dead_letters", "messages that could not be delivered, by reason")
+	streams := b.total("barrel.streams.refused", "byte streams of other nodes that nobody took")
 	registration, err := b.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		o.ObserveInt64(links, b.source.Links())
 		o.ObserveInt64(services, b.source.Services())
+		o.ObserveInt64(streams, int64(b.source.StreamsRefused()))
 		each(o, members, "state", b.source.Members())
 		each(o, troubles, "trouble", b.source.Troubles())
 		each(o, broadcasts, "outcome", b.source.Broadcasts())
 		each(o, restarts, "part", b.source.Restarts())
 		each(o, dead, "reason", b.source.DeadLetters())
 		return nil
-	}, links, services, members, troubles, broadcasts, restarts, dead)
+	}, links, services, members, troubles, broadcasts, restarts, dead, streams)
 	b.note(err)
 	return registration
 }

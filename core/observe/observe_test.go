@@ -18,6 +18,7 @@ func (node) Members() map[string]int64      { return map[string]int64{"alive": 4
 func (node) Troubles() map[string]int64     { return map[string]int64{"isolated": 1, "partitioned": 0} }
 func (node) Broadcasts() map[string]uint64  { return map[string]uint64{"delivered": 9} }
 func (node) Restarts() map[string]int64     { return map[string]int64{"link": 1} }
+func (node) StreamsRefused() uint64         { return 6 }
 func (node) DeadLetters() map[string]uint64 { return map[string]uint64{"no process": 5} }
 
 // collected reads all metrics: name and label, if there is one, to value.
@@ -70,6 +71,7 @@ func TestMetricsTellWhatTheNodeDoes(t *testing.T) {
 		"barrel.links": 2, "barrel.services": 3, "barrel.members/alive": 4, "barrel.members/down": 1,
 		"barrel.troubles/isolated": 1, "barrel.troubles/partitioned": 0, "barrel.broadcasts/delivered": 9,
 		"barrel.parts.restarts/link": 1, "barrel.dead_letters/no process": 5, "barrel.links.opened": 1,
+		"barrel.streams.refused":   6,
 		"barrel.links.moved/moved": 2, "barrel.links.moved/failed": 1,
 		"barrel.handshakes.refused/dialed": 1, "barrel.handshakes.refused/accepted": 2,
 	}

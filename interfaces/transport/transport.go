@@ -108,7 +108,8 @@ type Stream interface {
 type Migrator interface {
 	// Migrate moves the connection to a new local address once the path from there has
 	// been proved; until then, and if that fails, the old one is used. The error is
-	// ErrFixed if the connection can never move, else that of ctx.
+	// ErrFixed if the connection can never move; after any other a later attempt may
+	// succeed.
 	Migrate(ctx context.Context) error
 }
 
@@ -140,6 +141,12 @@ type TryWriter interface {
 
 // MaxDatagram is the largest datagram that every transport carries, in bytes.
 const MaxDatagram = 1100
+
+// UnreadStreams is how many streams of one connection, those that one end has opened and
+// those of the other together, may each have as much unread as it can without holding up
+// the rest. Blocks that let others decide when a stream is read keep within it, half of it
+// for the streams of each end.
+const UnreadStreams = 256
 
 // Info describes a connection.
 type Info struct {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go"
+
+	"github.com/barrelp2p/barrel/interfaces/transport"
 )
 
 // protocol is what nodes agree on in TLS (ALPN), so that other users of QUIC are
@@ -21,14 +23,16 @@ const (
 	// of the peer for this one, so that smaller ones would differ between the two ends.
 	floorIdle = 5 * time.Second
 
-	// Windows: what a peer may send that nobody has read. 32 streams that are stuck from
-	// the start, or 8 that were fast before, leave the others room; a connection that is
-	// not authenticated yet cannot cost more than the first connection window.
+	// Windows: what a peer may send that nobody has read. The one of a stream grows while
+	// it is read fast. The one of the connection has room for as many full streams as the
+	// contract wants, and for the others beside them; it is what a peer can cost at most.
+	// On a connection that is not authenticated yet nothing but the first stream is read,
+	// so that it can cost no more than the first windows of all streams: 24 MiB.
 	streamWindow     = 128 << 10
 	streamWindowMax  = 512 << 10
-	connWindow       = 4 << 20
-	connWindowMax    = 32 << 20
-	maxIncomingBidi  = 1024
+	reserveWindow    = 16 << 20
+	connWindow       = transport.UnreadStreams*streamWindowMax + reserveWindow
+	maxIncomingBidi  = transport.UnreadStreams/2 + 64
 	noUnidirectional = -1
 	maxPeerChain     = 4 // certificates; one is usual
 )
@@ -45,7 +49,7 @@ func quicConfig(s *Settings) *quic.Config {
 		InitialStreamReceiveWindow:     streamWindow,
 		MaxStreamReceiveWindow:         streamWindowMax,
 		InitialConnectionReceiveWindow: connWindow,
-		MaxConnectionReceiveWindow:     connWindowMax,
+		MaxConnectionReceiveWindow:     connWindow,
 		MaxIncomingStreams:             maxIncomingBidi,
 		MaxIncomingUniStreams:          noUnidirectional,
 		EnableDatagrams:                true,

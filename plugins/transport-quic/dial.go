@@ -27,12 +27,12 @@ func (l *life) dial(ctx context.Context, addr name.Address) (transport.Conn, err
 	defer cancel()
 	defer context.AfterFunc(l.ctx, cancel)()
 	if l.path != nil {
-		qc, err := l.dialVia(ctx, addr)
+		c, err := l.dialVia(ctx, addr)
 		if err != nil {
 			return nil, err
 		}
-		if qc != nil {
-			return l.adopt(qc, true, true)
+		if c != nil {
+			return c, nil
 		}
 	}
 	targets, err := l.resolve(ctx, addr)

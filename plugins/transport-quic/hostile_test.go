@@ -239,39 +239,3 @@ func TestConnectionsThatNobodyAcceptsAreBounded(t *testing.T) {
 		t.Errorf("the one too many: %v, want busy", context.Cause(late.Context()))
 	}
 }
-
-func TestManyStuckStreamsDoNotStarveTheOthers(t *testing.T) {
-	a, b := start(t, "a@127.0.0.1", nil), start(t, "b@127.0.0.1", nil)
-	here, there := connect(t, a, b)
-	const stuck = 24
-	for range stuck {
-		s, err := here.OpenStream(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Reset(transport.CloseNone)
-		if err := s.SetWriteDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.Write(make([]byte, 2*streamWindow)); err == nil {
-			t.Fatal("a stream that nobody reads took more than its window")
-		}
-	}
-	s, err := here.OpenStream(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Write(make([]byte, 1000)); err != nil {
-		t.Fatal(err)
-	}
-	var free transport.Stream
-	for range stuck + 1 {
-		if free, err = there.AcceptStream(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	_ = free.SetReadDeadline(time.Now().Add(plugintest.Patience))
-	if _, err := free.Read(make([]byte, 1000)); err != nil {
-		t.Errorf("the stream beside %d stuck ones: %v", stuck, err)
-	}
-}

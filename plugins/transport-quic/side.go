@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,28 +15,15 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/transport"
 )
 
-// Path makes a packet connection of its own for the way to an address, and says where
-// to send on it: a tunnel, or a relay. A nil connection stands for the socket of the
-// node. What it returns is closed when the node stops.
-type Path func(ctx context.Context, to name.Address) (net.PacketConn, net.Addr, error)
-
-// NewVia is the transport "quic" whose links may go other ways than straight: path is
-// asked at each dial. The handshake proves who is at the other end, whatever lies
-// between.
-func NewVia(env transport.Env, s *Settings, path Path) (transport.Plugin, error) {
-	c := newSocketCarrier(env, s)
-	c.path = path
-	return c, nil
-}
-
 const (
-	maxSides    = 64 // packet connections besides the socket
+	maxSides    = 64 // local addresses besides that of the socket
 	migrateTime = 5 * time.Second
 )
 
-// sides are the packet connections of a life besides its socket: local addresses that
-// connections have moved to, and paths. One that has ever carried a connection has to
-// outlive it, so they live as long as the node.
+// sides are the packet connections of a life besides its socket. One that has ever carried
+// a connection has to outlive it. So local addresses that connections have moved to, which
+// they share, live as long as the node; what a Path has made is of one connection and lives
+// as long as that does.
 type sides struct {
 	mu  sync.Mutex
 	all []*side
@@ -44,7 +32,7 @@ type sides struct {
 type side struct {
 	socket net.PacketConn
 	quic   *quic.Transport
-	path   bool // it leads to one place
+	path   bool // it leads to one place, for one connection
 	users  map[*conn]bool
 }
 
@@ -63,21 +51,29 @@ func (l *life) sideFor(ctx context.Context, c *conn) (*side, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := l.addSide(socket, false)
-	if err == nil {
-		s.users[c] = true
+	if l.sides.shared() >= maxSides {
+		return nil, errors.Join(fmt.Errorf("%d addresses are in use besides the socket, the most there may be", maxSides), socket.Close())
 	}
-	return s, err
+	s := l.addSide(socket, false)
+	s.users[c] = true
+	return s, nil
+}
+
+// shared is how many there are that connections share. Callers hold s.mu.
+func (s *sides) shared() (n int) {
+	for _, side := range s.all {
+		if !side.path {
+			n++
+		}
+	}
+	return n
 }
 
 // addSide makes a transport of a packet connection. Callers hold l.sides.mu.
-func (l *life) addSide(socket net.PacketConn, path bool) (*side, error) {
-	if len(l.sides.all) >= maxSides {
-		return nil, errors.Join(fmt.Errorf("%d addresses are in use besides the socket, the most there may be", maxSides), socket.Close())
-	}
+func (l *life) addSide(socket net.PacketConn, path bool) *side {
 	s := &side{socket: socket, path: path, users: map[*conn]bool{}, quic: &quic.Transport{Conn: socket, StatelessResetKey: l.quic.StatelessResetKey}}
 	l.sides.all = append(l.sides.all, s)
-	return s, nil
+	return s
 }
 
 // leaveSides forgets which sides a connection does not use any more.
@@ -103,45 +99,28 @@ func (s *sides) close() (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, side := range s.all {
-		err = errors.Join(err, side.quic.Close())
-		if closed := side.socket.Close(); !errors.Is(closed, net.ErrClosed) {
-			err = errors.Join(err, closed)
-		}
+		err = errors.Join(err, side.close())
 	}
 	s.all = nil
 	return err
 }
 
-// dialVia dials on a packet connection of the path's making; nil if it makes none.
-func (l *life) dialVia(ctx context.Context, addr name.Address) (*quic.Conn, error) {
-	socket, to, err := l.path(ctx, addr)
-	if err != nil || socket == nil {
-		return nil, err
+func (s *side) close() error {
+	err := s.quic.Close()
+	if closed := s.socket.Close(); !errors.Is(closed, net.ErrClosed) {
+		err = errors.Join(err, closed)
 	}
-	l.sides.mu.Lock()
-	s, err := l.addSide(socket, true)
-	l.sides.mu.Unlock()
-	if err != nil {
-		return nil, err
-	}
-	qc, err := s.quic.Dial(ctx, to, l.tls, l.config)
-	if err != nil {
-		l.dropSide(s)
-		return nil, fmt.Errorf("by a path of its own: %w at %s: %w", transport.ErrUnreachable, to, err)
-	}
-	return qc, nil
+	return err
 }
 
-// dropSide closes one that carries nothing.
+// dropSide closes one that carries nothing any more, unless all have been closed.
 func (l *life) dropSide(s *side) {
 	l.sides.mu.Lock()
 	defer l.sides.mu.Unlock()
-	for i, other := range l.sides.all {
-		if other == s {
-			l.sides.all = append(l.sides.all[:i], l.sides.all[i+1:]...)
-		}
+	if i := slices.Index(l.sides.all, s); i >= 0 {
+		l.sides.all = slices.Delete(l.sides.all, i, i+1)
+		_ = s.close() // nobody uses it
 	}
-	_, _ = s.quic.Close(), s.socket.Close() // nobody used it
 }
 
 // Migrate moves the connection to another local address.

@@ -2,7 +2,9 @@ package transportquic
 
 import (
 	"context"
+	"errors"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -107,5 +109,69 @@ func TestThePathHasTheLocalAddress(t *testing.T) {
 	c, _ := connect(t, from, to)
 	if got, want := c.Info().Local, name.AddressFrom(addrPort(via.LocalAddr())); got != want {
 		t.Errorf("local address %s, want %s", got, want)
+	}
+}
+
+// ending is a packet connection that tells when it is closed.
+type ending struct {
+	*net.UDPConn
+	open *atomic.Int32
+	once *sync.Once
+}
+
+func (e ending) Close() error {
+	e.once.Do(func() { e.open.Add(-1) })
+	return e.UDPConn.Close()
+}
+
+// startVia makes a transport whose connections all go by packet connections of a path,
+// and counts those that are open.
+func startVia(t *testing.T) (c *carrier, open *atomic.Int32) {
+	t.Helper()
+	open = &atomic.Int32{}
+	c = build(t, plugintest.Env(t, "a@127.0.0.1"), nil)
+	c.path = func(ctx context.Context, addr name.Address) (net.PacketConn, net.Addr, error) {
+		var config net.ListenConfig
+		socket, err := config.ListenPacket(ctx, "udp", "127.0.0.1:0")
+		if err != nil {
+			return nil, nil, err
+		}
+		open.Add(1)
+		return ending{socket.(*net.UDPConn), open, &sync.Once{}}, net.UDPAddrFromAddrPort(addrPortOf(t, addr)), nil
+	}
+	run(t, c)
+	return c, open
+}
+
+// What a path has made lives as long as its connection: a peer can be dialed by it over
+// and over, and as many peers at once as there are.
+func TestAPathEndsWithItsConnection(t *testing.T) {
+	t.Parallel()
+	from, open := startVia(t)
+	to := start(t, "b@127.0.0.1", nil)
+	const dials = maxSides + 6
+	for range dials {
+		here, there := connect(t, from, to)
+		if err := here.Close(transport.CloseLeaving, "as was agreed"); err != nil {
+			t.Fatal(err)
+		}
+		<-there.Context().Done()
+		closed, ok := errors.AsType[*transport.CloseError](context.Cause(there.Context()))
+		if !ok || closed.Code != transport.CloseLeaving {
+			t.Fatalf("the peer learned: %v", context.Cause(there.Context()))
+		}
+	}
+	plugintest.Eventually(t, "the packet connections end", func() bool { return open.Load() == 0 })
+	for range dials {
+		connect(t, from, to)
+	}
+	if n := open.Load(); n != dials {
+		t.Errorf("%d packet connections are open for %d connections", n, dials)
+	}
+	if err := from.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if n := open.Load(); n != 0 {
+		t.Errorf("%d packet connections outlive the transport", n)
 	}
 }

@@ -323,3 +323,27 @@ func TestReasonsOfPeersArePrintable(t *testing.T) {
 		}
 	})
 }
+
+// What a peer sends before it is known has to be kept, so there may not be much of it.
+func TestMuchBeforeTheHandshakeIsCut(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		b := w.node("b@h")
+		_, dial := w.stranger("x@h", "")
+		r, begin := dial(b), time.Now()
+		r.stream(0x07) // no more than the first byte of a handshake
+		for range 100 {
+			s, err := r.conn.OpenStream(t.Context())
+			if err != nil {
+				break
+			}
+			_ = s.SetWriteDeadline(time.Now().Add(time.Millisecond))
+			_, _ = s.Write(make([]byte, 1<<20)) // until the window is full
+		}
+		if got := code(t, r.cause()); got != transport.CloseBusy || time.Since(begin) > b.cfg.HandshakeTimeout/2 {
+			t.Errorf("closed with %v after %v", got, time.Since(begin))
+		}
+		if len(lines(b, "up")) > 0 {
+			t.Error("a link came up")
+		}
+	})
+}

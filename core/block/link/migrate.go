@@ -10,13 +10,15 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/transport"
 )
 
-// Errors of Migrate; test with errors.Is. ErrNoLink is another: there is none to move.
+// Errors of Migrate; test with errors.Is. Besides these two there are ErrNoLink, when
+// there is none to move or it ended meanwhile, and ErrStopped.
 var (
 	// ErrFixed: the link can never move; it can once it has been made anew.
 	ErrFixed = transport.ErrFixed
-	// ErrPathDead: the new path was not proved in time. The link goes on over the old
-	// one, and a later attempt may succeed.
-	ErrPathDead = errors.New("new path not proved in time")
+	// ErrPathDead: there is no other path for now: it was not proved in time, there is no
+	// address to go to, or the new connection failed (its reason is wrapped too). The link
+	// goes on over the old one, and a later attempt may succeed.
+	ErrPathDead = errors.New("no other path for now")
 )
 
 // Moved says how a link was moved.
@@ -26,8 +28,10 @@ type Moved struct {
 }
 
 // Migrate moves the link to a peer to another local address, without losing or
-// reordering what is on its way: the end that dialed moves the connection, the other
-// dials another one, which replaces it.
+// reordering messages and frames that are on their way: the end that dialed moves the
+// connection with all there is on it, the other dials another one, which replaces it for
+// all that is new. Streams in use stay on the one before, which is kept for them for as
+// long as its path carries it.
 func (l *Links) Migrate(ctx context.Context, node name.Node) (Moved, error) {
 	c := l.current(node)
 	if c == nil {
@@ -53,41 +57,47 @@ func (c *conn) migrate(ctx context.Context) error {
 		return fmt.Errorf("its transport moves nothing: %w", ErrFixed)
 	}
 	err := mover.Migrate(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%w: %w", ErrPathDead, err)
-	}
-	if err != nil && c.ended() {
+	switch {
+	case err == nil || errors.Is(err, ErrFixed):
+		return err
+	case c.ended():
 		return fmt.Errorf("%w: %w", ErrNoLink, err)
 	}
-	return err
+	return fmt.Errorf("%w: %w", ErrPathDead, err)
 }
 
 // renew dials although there is a link. The new connection wins by its epoch.
 func (l *Links) renew(ctx context.Context, node name.Node) (*conn, error) {
+	f, err := l.another(node)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", ErrPathDead, ctx.Err())
+	}
+	if f.err != nil && !errors.Is(f.err, ErrStopped) {
+		return nil, fmt.Errorf("%w: %w", ErrPathDead, f.err)
+	}
+	return f.conn, f.err
+}
+
+// another is the dial for a further connection to a node.
+func (l *Links) another(node name.Node) (*flight, error) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if !l.running {
-		l.mu.Unlock()
 		return nil, ErrStopped
 	}
 	p := l.peer(node)
 	if len(p.conns) >= maxConns {
-		l.mu.Unlock()
-		return nil, fmt.Errorf("%d connections still have streams in use: %w", len(p.conns), ErrBusy)
+		return nil, fmt.Errorf("%w: %d connections still have streams in use: %w", ErrPathDead, len(p.conns), ErrBusy)
 	}
-	f := p.flight
-	if f == nil {
-		f = l.launch(p, node, nil)
-	}
-	l.mu.Unlock()
-	if f == nil {
+	if p.flight == nil && l.launch(p, node, nil) == nil {
 		return nil, ErrStopped
 	}
-	select {
-	case <-f.done:
-		return f.conn, f.err
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %w", ErrPathDead, ctx.Err())
-	}
+	return p.flight, nil
 }
 
 // Astray is the peers whose links had better move, because this machine has: see

@@ -39,6 +39,9 @@ type shaker struct {
 // peer knows why, and the observer has been told.
 func (l *Links) shake(ctx context.Context, t transport.Conn, target dialTarget, greeted func()) (*conn, error) {
 	defer context.AfterFunc(ctx, func() { abandon(ctx, t) })()
+	rationed, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l.cfg.Tasks.Go("ration", func(context.Context) { ration(rationed, t) }) // if the node stops, ctx ends
 	s := &shaker{links: l, t: t, target: target, begin: time.Now(), greeted: greeted}
 	s.peer = Peer{Node: target.node, Remote: t.Info().Remote}
 	result, err := s.guarded(ctx)

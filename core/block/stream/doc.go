@@ -3,9 +3,10 @@
 //
 // It is not for messages, which package process carries, and it opens no connections:
 // streams run over the link of the two nodes, which is made on demand and kept for as
-// long as a stream is open. Any number of streams share a link, and one whose reader
-// stands still does not slow the others: each may have half a MiB unread, and a link
-// has room for dozens of those.
+// long as a stream is open. Streams share it, and those whose readers stand still slow
+// nobody: each may have half a MiB unread, and a link has room for that many times the
+// streams that may be open on it, 128 of each end, and for calls beside them. What is
+// opened beyond that is refused.
 //
 //	listener, err := streams.Listen("acme.dump", nil)
 //	conn, err := listener.Accept()
@@ -20,7 +21,7 @@
 //	stream   length 1 | tag | bytes...
 //
 // Opening takes no round trip: a stream that nobody takes is reset, with code 0x100 (no
-// listener for the tag), 0x101 (this node may not) or 0x102 (too many wait), which the
-// first read or a later write tells. A peer has 5 s to send its tag, and at most 64
-// streams that nobody has accepted yet. Tags that begin with "barrel:" are reserved.
+// listener for the tag), 0x101 (this node may not) or 0x102 (too many wait, or are open),
+// which the first read or a later write tells. A peer has 5 s to send its tag, and at most
+// 128 open streams here, 64 of which nobody has accepted yet. Tags that begin with "barrel:" are reserved.
 package stream

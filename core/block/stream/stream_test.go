@@ -212,6 +212,15 @@ func TestPendingStreamsAreBounded(t *testing.T) {
 		if !errors.Is(err, ErrBusy) {
 			t.Errorf("the stream after those that wait: %v", err)
 		}
+		c := p.node("c@h") // nobody waits for what another peer leaves undone
+		free, err := c.Open(t.Context(), "t", p.b.cfg.Node)
+		must(t, err)
+		taken, err := l.AcceptStream()
+		must(t, err)
+		if taken.Node() != c.cfg.Node {
+			t.Errorf("a stream of %s was accepted, want one of %s", taken.Node(), c.cfg.Node)
+		}
+		must(t, errors.Join(free.Close(), taken.Close(), c.Stop(t.Context())))
 		for i, s := range waiting { // ends of every sort give the place back
 			switch i % 3 {
 			case 0:
@@ -242,8 +251,58 @@ func TestPendingStreamsAreBounded(t *testing.T) {
 			t.Error("a stream outlives its node")
 		}
 		p.open.Wait()
-		if n := len(p.a.open) + len(p.b.open) + len(p.b.pending); n > 0 {
+		if n := len(p.a.open) + len(p.b.open) + len(p.b.load); n > 0 {
 			t.Errorf("%d streams are remembered", n)
+		}
+	})
+}
+
+// Streams of one peer that have been accepted are bounded too, and take no place of another
+// peer. One that ends makes room.
+func TestOpenStreamsOfAPeerAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pair{t: t}
+		p.a, p.b = p.node("a@h"), p.node("b@h")
+		c := p.node("c@h")
+		l, err := p.b.Listen("t", nil)
+		must(t, err)
+		open := func(from *Streams) (*Conn, *Conn) {
+			t.Helper()
+			opened, err := from.Open(t.Context(), "t", p.b.cfg.Node)
+			must(t, err)
+			accepted, err := l.AcceptStream()
+			must(t, err)
+			return opened, accepted
+		}
+		refused := func(from *Streams) error {
+			one, err := from.Open(t.Context(), "t", p.b.cfg.Node)
+			if err == nil { // the refusal had not come yet
+				_, err = one.Read(make([]byte, 1))
+				must(t, one.Close())
+			}
+			return err
+		}
+		first, other := open(p.a)
+		for range maxOpen - 1 {
+			open(p.a)
+		}
+		if err := refused(p.a); !errors.Is(err, ErrBusy) {
+			t.Errorf("the stream after those that are open: %v", err)
+		}
+		open(c)
+		must(t, errors.Join(first.Close(), other.Close()))
+		synctest.Wait()
+		open(p.a)
+		if err := refused(p.a); !errors.Is(err, ErrBusy) {
+			t.Errorf("after one has made room for one: %v", err)
+		}
+		if n := p.b.Refused(); n != 2 {
+			t.Errorf("%d streams were refused", n)
+		}
+		must(t, errors.Join(p.b.Stop(t.Context()), p.a.Stop(t.Context()), c.Stop(t.Context())))
+		p.open.Wait()
+		if n := len(p.b.load); n > 0 {
+			t.Errorf("%d peers are remembered", n)
 		}
 	})
 }

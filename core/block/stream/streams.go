@@ -28,8 +28,8 @@ var (
 	ErrRefused = errors.New("stream refused")
 	// ErrDenied: the listener does not take streams of this node.
 	ErrDenied = errors.New("stream not allowed")
-	// ErrBusy: too many streams wait to be accepted there.
-	ErrBusy = errors.New("too many streams wait")
+	// ErrBusy: too many streams of this node wait to be accepted there, or are open.
+	ErrBusy = errors.New("too many streams wait or are open")
 	// ErrReset: the other end has given the stream up, or closed its reading side.
 	ErrReset = errors.New("stream reset by the other end")
 	// ErrLost: the link has ended under the stream.
@@ -44,9 +44,12 @@ const (
 )
 
 const (
-	maxTag       = 255
-	reserved     = "barrel:"
-	maxPending   = 64 // streams of one peer that nobody has accepted
+	maxTag     = 255
+	reserved   = "barrel:"
+	maxPending = 64 // streams of one peer that nobody has accepted
+	// maxOpen is for the streams of one peer, those that wait included: as many as may
+	// stand unread while calls and the link itself go on.
+	maxOpen      = transport.UnreadStreams / 2
 	preambleTime = 5 * time.Second
 )
 
@@ -82,13 +85,13 @@ type Streams struct {
 	mu        sync.Mutex
 	stopped   bool
 	listeners map[string]*Listener
-	pending   map[name.Node]int
+	load      map[name.Node]load
 	open      map[*Conn]struct{}
 }
 
 // New makes the block; it does nothing before Start.
 func New(cfg Config) *Streams {
-	return &Streams{cfg: cfg, stopped: true, listeners: map[string]*Listener{}, pending: map[name.Node]int{}, open: map[*Conn]struct{}{}}
+	return &Streams{cfg: cfg, stopped: true, listeners: map[string]*Listener{}, load: map[name.Node]load{}, open: map[*Conn]struct{}{}}
 }
 
 // Start lets streams be opened.
@@ -181,6 +184,7 @@ func (s *Streams) Receive(ctx context.Context, node name.Node, stream Stream) {
 		stream.Reset(code)
 		return
 	}
+	defer s.count(node, 0, -1)
 	defer s.unpend(c)
 	select {
 	case <-c.closed:
@@ -192,12 +196,12 @@ func (s *Streams) Receive(ctx context.Context, node name.Node, stream Stream) {
 // admit finds the listener for a stream, or says why there is none.
 func (s *Streams) admit(node name.Node, stream Stream) (*Conn, transport.CloseCode) {
 	if !s.pend(node) {
-		s.cfg.Log.Debug("stream refused: too many wait", "node", node)
+		s.cfg.Log.Debug("stream refused: too many wait or are open", "node", node)
 		return nil, codeBusy
 	}
 	c, code := s.offer(node, stream)
 	if c == nil {
-		s.unpendNode(node)
+		s.count(node, -1, -1)
 	}
 	return c, code
 }
@@ -252,28 +256,35 @@ func parsePreamble(r io.Reader) (string, error) {
 	return string(tag), checkTag(string(tag))
 }
 
-// pend counts a stream that nobody has accepted yet.
+// load is what there is of the streams of one peer.
+type load struct{ pending, open int } // those that wait are open too
+
+// pend counts a stream that nobody has accepted yet, if there is room for it.
 func (s *Streams) pend(node name.Node) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.pending[node] >= maxPending || s.stopped {
+	l := s.load[node]
+	if l.pending >= maxPending || l.open >= maxOpen || s.stopped {
 		return false
 	}
-	s.pending[node]++
+	s.load[node] = load{pending: l.pending + 1, open: l.open + 1}
 	return true
 }
 
 func (s *Streams) unpend(c *Conn) {
 	if c.pending.Swap(false) {
-		s.unpendNode(c.node)
+		s.count(c.node, -1, 0)
 	}
 }
 
-func (s *Streams) unpendNode(node name.Node) {
+func (s *Streams) count(node name.Node, pending, open int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.pending[node]--; s.pending[node] <= 0 {
-		delete(s.pending, node)
+	l := s.load[node]
+	l.pending += pending
+	l.open += open
+	if s.load[node] = l; l == (load{}) {
+		delete(s.load, node)
 	}
 }
 
