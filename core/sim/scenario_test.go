@@ -34,7 +34,7 @@ type round struct {
 
 // scenarios lists all there are.
 func scenarios() []scenario {
-	return slices.Concat(hyparviewScenarios(), healingScenarios(), broadcastScenarios(), livenessScenarios(), youngScenarios(), registryScenarios())
+	return slices.Concat(hyparviewScenarios(), healingScenarios(), broadcastScenarios(), livenessScenarios(), hostileScenarios(), youngScenarios(), registryScenarios())
 }
 
 const longSeeds = 50

@@ -108,8 +108,8 @@ func (m *Machine) tabled(from overlay.Peer, msg *Message) {
 		case e.State == Down && m.now-r.doubted >= doubtPause:
 			r.doubted = m.now
 			doubt = append(doubt, Entry{Peer: e.Peer, State: Down, Inc: e.Inc, Ref: e.Ref})
-		case e.State != Down && e.Count > r.count && e.Count-r.first <= m.plausible(r):
-			r.count, r.moved = e.Count, max(r.moved, m.now-e.Age)
+		case e.State != Down:
+			m.moves(r, e.Count, m.now-e.Age)
 		}
 	}
 	m.sayAll(from, Want, want)
@@ -154,17 +154,6 @@ func (m *Machine) lacks(r *record, e *Entry) bool {
 		return r.proof == nil && e.State != Left && r.peer != m.self().peer
 	}
 	return r.stamp(e.Inc, e.Ref) > 0 && !m.isSelf(e.Peer)
-}
-
-// spreadDoubt has members speak that somebody takes for down. This node itself may be
-// one of them.
-func (m *Machine) spreadDoubt(doubt []Entry) {
-	for i := range doubt {
-		if m.isSelf(doubt[i].Peer) {
-			m.speak(overlay.Nobody, &doubt[i])
-		}
-	}
-	m.sayAll(Everybody, Doubt, doubt)
 }
 
 // wanted sends proofs to a neighbour.

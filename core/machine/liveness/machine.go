@@ -38,7 +38,8 @@ type Machine struct {
 	guard     guard
 	health    health
 
-	count     uint32 // own counter
+	count     uint32 // own counter, since it began anew with a stamp:
+	counted   uint32 // that refutation
 	stepAt    overlay.Time
 	steps     []step // of counters, not passed on yet
 	scan      int
@@ -68,7 +69,8 @@ func New(cfg Config, self overlay.Peer, inc uint64, now overlay.Time, rng *rand.
 	m.table.add(record{peer: self, inc: inc, state: Alive, told: Alive, since: now, moved: now, doubted: longAgo, fell: longAgo})
 	for _, e := range known {
 		if m.table.find(e.Peer) == nil && len(m.table.records) < cfg.MaxMembers && e.State == Alive && e.Inc <= cfg.MaxInc {
-			m.table.add(record{peer: e.Peer, inc: e.Inc, ref: e.Ref, state: Alive, told: Alive, since: now, count: e.Count, moved: now - e.Age, base: now - e.Age, proof: e.Proof, doubted: longAgo, fell: longAgo})
+			r := m.table.add(record{peer: e.Peer, inc: e.Inc, ref: e.Ref, state: Alive, told: Alive, since: now, proof: e.Proof, doubted: longAgo, fell: longAgo})
+			m.rebase(r, &e)
 		}
 	}
 	m.tickAt = now + overlay.Time(rng.Int64N(int64(cfg.Tick)))
@@ -127,7 +129,7 @@ func (m *Machine) message(from overlay.Peer, msg *Message) {
 	case Ask:
 		m.asked(from, msg)
 	case Answer:
-		m.answered(msg)
+		m.answered(from, msg)
 	case Counters:
 		m.counters(from, msg)
 	case Compare, Differ:

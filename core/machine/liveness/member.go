@@ -35,7 +35,7 @@ func (m *Machine) ownPast(e *Entry) {
 	}
 	m.stats.Twins++
 	if e.Inc == me.inc && e.Ref < math.MaxUint32 {
-		m.table.change(me, func() { me.ref = e.Ref + 1 })
+		m.table.change(me, func() { me.ref, me.count = e.Ref+1, 0 })
 		m.announce(0)
 	}
 }
@@ -74,10 +74,10 @@ func (m *Machine) supersede(r *record, inc uint64) {
 	r.told, r.count, r.fell = Unknown, 0, longAgo
 }
 
-// rebase begins counting anew.
+// rebase begins counting anew: each stamp has a counter of its own, so that what was
+// forged of the one before ends with it.
 func (m *Machine) rebase(r *record, e *Entry) {
-	r.count = max(r.count, e.Count)
-	r.first, r.base, r.moved = r.count, m.now-e.Age, m.now-e.Age
+	r.count, r.base, r.moved = e.Count, m.now-m.slack(), m.now-e.Age
 }
 
 // admit takes in a member that was not known, unless it is of the past; it reports
@@ -167,11 +167,13 @@ func (m *Machine) scanTable() int {
 		r := &m.table.records[m.scan]
 		switch {
 		case m.scan == 0:
-		case r.up() && m.now-r.moved > patience && !m.damped(r):
+		case r.up() && m.now-r.moved > patience && m.linked(r):
+			r.moved = m.now // seen with this node's own eyes
+		case r.up() && m.now-r.moved > patience && !m.damped(r) && m.now-r.doubted > speakWait:
 			m.stats.Expired++
 			m.down(r, true)
 		case r.up() && m.now-r.moved > patience*2/3 && len(late) < maxLate:
-			late = append(late, Entry{Peer: r.peer, State: r.state, Inc: r.inc, Count: r.count})
+			late = append(late, Entry{Peer: r.peer, State: r.state, Inc: r.inc, Ref: r.ref, Count: r.count})
 		case r.held && m.now-r.moved > patience:
 			r.held = false
 			m.tell(r, overlay.Silent)
@@ -180,6 +182,7 @@ func (m *Machine) scanTable() int {
 		}
 	}
 	m.inquireLate(late)
+	m.doubtLate(late)
 	m.forget(gone)
 	return len(late)
 }

@@ -45,7 +45,7 @@ type Entry struct {
 type Count struct {
 	Peer  overlay.Peer
 	Count uint32
-	Tag   uint16 // the low bits of the incarnation
+	Tag   uint16 // the low bits of the stamp that it counts for
 	Age   uint8  // since the step, in tenths of a second; 255: that or more
 }
 
