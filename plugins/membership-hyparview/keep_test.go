@@ -106,12 +106,11 @@ func TestAQuietClusterIsNotForgotten(t *testing.T) {
 // that a link proved come first, before and after a restart, and of the others each node keeps its
 // own choice.
 func TestWhoIsKeptIsNotForOthersToSay(t *testing.T) {
-	keep := func(real ...actor) (*host, []keptMember) {
+	keep := func(linked ...actor) (*host, []keptMember) {
 		h := bareHost(t, someone("self", 1), defaults())
 		h.env.DataDir = t.TempDir()
 		h.mind = newMind(h)
-		h.book.checks.tokens = checkBurst
-		for _, a := range real {
+		for _, a := range linked {
 			h.mind.linkUp(a.peer())
 			body, sig := a.record(0, false)
 			h.mind.introduced(h.book.byNode[a.node], append(body, sig...))

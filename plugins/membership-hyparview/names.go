@@ -1,8 +1,6 @@
 package membershiphyparview
 
 import (
-	"time"
-
 	"github.com/barrelp2p/barrel/core/machine/hyparview"
 	"github.com/barrelp2p/barrel/core/machine/liveness"
 	"github.com/barrelp2p/barrel/core/machine/member"
@@ -34,6 +32,9 @@ func (b viewBook) Peer(sealed []byte) (overlay.Peer, bool) {
 	if !ok {
 		return overlay.Nobody, false
 	}
+	if e := b.superseded(record); e != nil {
+		return e.peer, !e.record.Left
+	}
 	e, r, ok := b.learn(record, sig)
 	if !ok || r.Left {
 		return overlay.Nobody, false
@@ -64,30 +65,4 @@ func (b lifeBook) Prove(id uint64, e *liveness.Entry) {
 		return
 	}
 	e.Peer, e.Verified = who.peer, true
-}
-
-// What may be spent on signatures: enough for a joiner that learns a whole cluster.
-const (
-	checkBurst     = 25_000
-	checkPerSecond = 500
-)
-
-// budget bounds the signatures that are checked, whoever sends them.
-type budget struct {
-	tokens float64
-	at     time.Duration
-}
-
-// refill is told the time before tokens are spent.
-func (b *budget) refill(now time.Duration) {
-	b.tokens = min(b.tokens+checkPerSecond*(now-b.at).Seconds(), checkBurst)
-	b.at = now
-}
-
-func (b *budget) spend() bool {
-	if b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
 }
