@@ -332,3 +332,44 @@ func (b *bench) helper() (overlay.Peer, uint32) {
 	b.t.Fatal("nobody was asked")
 	return overlay.Nobody, 0
 }
+
+// Names that nobody has are observers, if trust lets them be members. Each may accuse a few, but all
+// together no more than twice as many as there are members; whom a link proves is heard all the same.
+func TestManyObserversTogether(t *testing.T) {
+	b := newBench(t, 2, nil)
+	b.wait(10*time.Second, others()...)
+	const invented = 500
+	for p := overlay.Peer(100); p < 100+invented; p++ {
+		b.hear(2, Message{Kind: Records, Entries: []Entry{{Peer: p, State: Alive, Inc: 1, Proof: &Proof{}}}})
+	}
+	for p := overlay.Peer(100); p < 100+invented; p++ {
+		for i := range overlay.Peer(16) {
+			b.accuse(p, 100+(p-100+1+i*31)%invented, 1, 0)
+		}
+	}
+	heard, living := 0, b.m.Stats().Living
+	for _, p := range b.m.suspects {
+		heard += len(b.m.table.find(p).suspicion.observers)
+	}
+	if heard > 2*living || heard < living {
+		t.Errorf("%d accusations by %d observers were heard at once, among %d members", heard, invented, living)
+	}
+	b.accuse(3, 8, 1, 0)
+	b.want(8, Suspect)
+	if n := len(b.m.quota); n > 4*quotasKept {
+		t.Errorf("%d quotas are kept", n)
+	}
+}
+
+// More observers than count are not charged: they change nothing.
+func TestMoreObserversThanCount(t *testing.T) {
+	b := newBench(t, 2, func(c *Config) { c.Observers = 2 })
+	for range 50 {
+		for p := overlay.Peer(2); p <= 6; p++ {
+			b.accuse(p, 7, 1, 0)
+		}
+	}
+	if got := b.m.Stats().Cut; got != 0 {
+		t.Errorf("%d cut", got)
+	}
+}

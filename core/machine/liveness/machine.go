@@ -24,12 +24,15 @@ type Machine struct {
 
 	table  table
 	marks  watermarks
-	quota  []quota // by observer, those who accused lately
+	quota  map[overlay.Peer]*quota // by observer, those who accused lately
 	links  []link
 	tree   []overlay.Peer // nil: all links
 	left   bool
 	proof  *Proof
 	refute refutation
+
+	strangers crowd // all observers without a link to this node
+	quotaRoom int   // quotas at which to look for useless ones
 
 	inquiries []inquiry
 	relays    []relay
@@ -66,6 +69,7 @@ func New(cfg Config, self overlay.Peer, inc uint64, now overlay.Time, rng *rand.
 	}
 	m.table = newTable(m.cfg.ID, 1+min(len(known), cfg.MaxMembers))
 	m.refute.at = overlay.Never
+	m.quota, m.quotaRoom = map[overlay.Peer]*quota{}, quotasKept
 	m.table.add(record{peer: self, inc: inc, state: Alive, told: Alive, since: now, moved: now, doubted: longAgo, fell: longAgo})
 	for _, e := range known {
 		if m.table.find(e.Peer) == nil && len(m.table.records) < cfg.MaxMembers && e.State == Alive && e.Inc <= cfg.MaxInc {
