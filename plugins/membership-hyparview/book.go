@@ -18,18 +18,19 @@ import (
 // book gives out the numbers by which the machines know nodes, and keeps what belongs
 // to each: a name stands for one key and one number. It is not safe for concurrent use.
 type book struct {
-	env    membership.Env
-	self   *entry
-	most   int // entries
-	tidyAt int // entries at which to look for useless ones
-	last   overlay.Peer
-	byPeer map[overlay.Peer]*entry
-	byNode map[name.Node]*entry
-	byID   map[uint64]*entry
-	checks checks
-	refuse refusals
-	voided []*entry // numbers that are nobody's any more; the loop tells the machines
-	events []membership.Event
+	env     membership.Env
+	self    *entry
+	most    int // entries
+	tidyAt  int // entries at which to look for useless ones
+	last    overlay.Peer
+	byPeer  map[overlay.Peer]*entry
+	byNode  map[name.Node]*entry
+	byID    map[uint64]*entry
+	checks  checks
+	refuse  refusals
+	spurned uint64   // number of the node whose record learn refused last, though it is genuine
+	voided  []*entry // numbers that are nobody's any more; the loop tells the machines
+	events  []membership.Event
 }
 
 // entry is one node under one key.
@@ -200,6 +201,9 @@ func (b *book) worth(e *entry, r *member.Record) bool {
 	case e != nil && !e.key.IsZero() && e.key != r.Key:
 		if !b.checks.spendOnSecond(e, r) {
 			b.refuse.conflicts++
+			if e.shown == r.Key {
+				b.spurned = idOf(r.Node, r.Key)
+			}
 			return false
 		}
 	case e != nil && b.checks.outdated(e, r):
@@ -225,12 +229,14 @@ func (b *book) admit(e *entry, r *member.Record) *entry {
 	switch {
 	case e != nil && !e.key.IsZero() && e.key != r.Key:
 		b.conflict(e, r.Key, "the second is refused")
+		b.spurned = idOf(r.Node, r.Key)
 		return nil
 	case e != nil && !e.key.IsZero():
 		return e
 	}
 	if err := b.env.Vet(r.Node, r.Key); err != nil {
 		b.refuse.untrusted++
+		b.spurned = idOf(r.Node, r.Key)
 		return nil
 	}
 	if e == nil && len(b.byPeer) >= b.most {

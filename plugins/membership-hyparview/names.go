@@ -60,7 +60,11 @@ func (b lifeBook) Peer(id uint64) overlay.Peer {
 
 // Prove checks that the member of an entry signed exactly what the entry says.
 func (b lifeBook) Prove(id uint64, e *liveness.Entry) {
+	b.spurned = 0
 	who, r, ok := b.learn(e.Proof.Record, e.Proof.Sig)
+	if !ok && b.spurned == id && id != 0 {
+		e.ID, e.Refused = id, true
+	}
 	if !ok || who.id != id || r.Incarnation != e.Inc || r.Ref != e.Ref || r.Left != (e.State == liveness.Left) {
 		return
 	}

@@ -75,6 +75,9 @@ const (
 	tableEach     = 2 * time.Millisecond   // for each entry, between two tables to one neighbour
 	tablePause    = 2 * time.Second        // the same for large tables
 	maxWanted     = 512                    // records asked of one neighbour per tick
+	deafPause     = time.Minute            // for a neighbour that did not prove what it offered
+	spurnPause    = time.Minute            // before a member is asked for that was not accepted
+	maxSpurned    = 4096                   // of those remembered
 	newsWait      = 200 * time.Millisecond // before news are passed on; a broadcast is faster
 	newsLinks     = 16                     // over which they are passed on at a time
 	fewNews       = 8                      // more are not told one by one

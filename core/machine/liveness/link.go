@@ -17,6 +17,7 @@ type link struct {
 	table  overlay.Time   // before that, the table is not sent again
 	fresh  bool           // something was learned since it was sent
 	wanted int            // records asked for in this tick
+	deaf   overlay.Time   // until then, what it is asked for is asked of others as well
 	news   []overlay.Peer // whom to tell of, one more than fewNews at most
 }
 
@@ -44,7 +45,7 @@ func (m *Machine) linkUp(p overlay.Peer, inc uint64) {
 	if l := m.link(p); l != nil {
 		l.inc = inc
 	} else {
-		m.links = append(m.links, link{peer: p, inc: inc, since: m.now, noted: longAgo, spoke: longAgo, again: overlay.Never, table: longAgo})
+		m.links = append(m.links, link{peer: p, inc: inc, since: m.now, noted: longAgo, spoke: longAgo, deaf: longAgo, again: overlay.Never, table: longAgo})
 	}
 	if m.left {
 		return

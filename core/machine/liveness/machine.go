@@ -47,9 +47,10 @@ type Machine struct {
 	steps     []step // of counters, not passed on yet
 	scan      int
 	compareAt overlay.Time
-	rounds    int                   // comparisons since the last that brought something, about
-	newsAt    overlay.Time          // when news are passed on
-	wants     map[asking]bool       // in this tick
+	rounds    int               // comparisons since the last that brought something, about
+	newsAt    overlay.Time      // when news are passed on
+	wants     map[uint64][]want // by number of the member
+	spurned   spurned
 	revived   map[overlay.Peer]bool // given up, and doubted lately; maxEntries at most
 	reviveAt  overlay.Time          // when they may be doubted again
 	tickAt    overlay.Time
@@ -63,7 +64,7 @@ type Machine struct {
 // behind: members are believed for as long as the counters say. rng is the only source of
 // chance; the machine keeps it.
 func New(cfg Config, self overlay.Peer, inc uint64, now overlay.Time, rng *rand.Rand, known []Entry) *Machine {
-	m := &Machine{cfg: cfg, rng: rng, now: now, armed: overlay.Never, sweepAt: overlay.Never, newsAt: overlay.Never, wants: map[asking]bool{}, revived: map[overlay.Peer]bool{}}
+	m := &Machine{cfg: cfg, rng: rng, now: now, armed: overlay.Never, sweepAt: overlay.Never, newsAt: overlay.Never, wants: map[uint64][]want{}, revived: map[overlay.Peer]bool{}}
 	if m.cfg.ID == nil {
 		m.cfg.ID = func(p overlay.Peer) uint64 { return uint64(p) }
 	}
@@ -209,6 +210,7 @@ func (m *Machine) tick() {
 	late := m.scanTable()
 	m.sweepGuard()
 	m.remind()
+	m.spurned.expire(m.now)
 	m.askAnew()
 	m.pauseRevival()
 	m.compare()

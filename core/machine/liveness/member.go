@@ -12,6 +12,9 @@ func (m *Machine) records(from overlay.Peer, msg *Message) {
 	for i := range msg.Entries[:min(len(msg.Entries), maxEntries)] {
 		e := &msg.Entries[i]
 		switch {
+		case e.Refused:
+			m.spurned.spurn(m.now, e.ID)
+			m.granted(e)
 		case e.Peer == overlay.Nobody:
 			m.stats.Strange++
 		case !e.Verified:
@@ -20,8 +23,11 @@ func (m *Machine) records(from overlay.Peer, msg *Message) {
 			m.stats.Future++
 		case m.isSelf(e.Peer):
 			m.ownPast(e)
-		case e.State == Alive && m.alive(e), e.State == Left && m.leftBy(e):
-			m.learned(e.Peer, from)
+		default:
+			m.granted(e)
+			if e.State == Alive && m.alive(e) || e.State == Left && m.leftBy(e) {
+				m.learned(e.Peer, from)
+			}
 		}
 	}
 }

@@ -33,6 +33,7 @@ type Entry struct {
 	Peer     overlay.Peer
 	State    State
 	Verified bool // by the host: Proof is of that node, at that stamp; not on the wire
+	Refused  bool // by the host: Proof is good, but that node may not be a member; only ID is set; not on the wire
 	Ref      uint32
 	Inc      uint64
 	Count    uint32
