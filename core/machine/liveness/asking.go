@@ -81,7 +81,7 @@ func (m *Machine) granted(e *Entry) {
 // askAnew: what was asked for and has not come by now may be asked of others. Who did not answer is
 // in their way no more for a while, and who else had it is compared with.
 func (m *Machine) askAnew() {
-	for id, list := range m.wants {
+	for id, list := range m.wants { // order: each only marks links, with the same moments
 		list = slices.DeleteFunc(list, m.inVain)
 		if len(list) == 0 {
 			delete(m.wants, id)

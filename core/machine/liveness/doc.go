@@ -76,7 +76,9 @@
 // cluster every stamp is known to all, after as many times 0.2 s and three packets as the piece is wide
 // (more where somebody has above 16 links, or lacks hundreds of members), and without any broadcast. Why it ends: a stamp is passed on by a node once, when it first
 // proves it; DIFFER is not answered with DIFFER; the sums are told
-// again only if a signature came since; a record is asked of one neighbour a second.
+// again only if a signature came since; a record is asked of one neighbour a second. One that names
+// members and does not prove them is in the others' way for that second only: for a minute what it
+// offers is asked of others as well, and who had the same is compared with.
 //
 // Messages get lost with links all the same. So a random neighbour is compared with once a second
 // after the start, ten times, then after 2, 4, 8 s and every 10 s. What a neighbour taught brings back
@@ -101,8 +103,9 @@
 //	                    together two for each member at once and one in 15 s; stamps must be known
 //	DOUBT               unsigned: has the member named speak, no more often than every 5 s, if it
 //	                    names its stamp
-//	TABLE               unsigned: a hint what to ask proofs for (of each neighbour 512 a second), or
-//	                    whom to doubt, each every 5 s at most
+//	TABLE               unsigned: a hint what to ask proofs for (of each neighbour 512 a second; who
+//	                    proves itself and is refused by the host, once a minute), or whom to doubt,
+//	                    each every 5 s at most
 //	COUNTERS            unsigned for cost. Forged steps can keep a dead member on the list
 //	                    for as long as they come. They can hide the steps of a living one by
 //	                    running ahead of it, 16 steps at most and no faster than twice the
