@@ -147,7 +147,7 @@ func (m *Machine) lacks(r *record, e *Entry) bool {
 	case e.Inc > m.cfg.MaxInc || e.State == Down || e.State == Unknown:
 		return false
 	case r == nil:
-		return e.State != Left && !m.spurned.has(m.idOf(e)) && len(m.table.records) < m.cfg.MaxMembers && e.Age <= m.patience() && !m.marks.past(e.Peer, e.Inc, e.Ref)
+		return e.State != Left && !m.spurned.has(m.idOf(e)) && m.roomy() && e.Age <= m.patience() && !m.marks.past(e.Peer, e.Inc, e.Ref)
 	case e.State == Left && r.state != Left:
 		return r.stamp(e.Inc, e.Ref) >= 0
 	case r.stamp(e.Inc, e.Ref) == 0:

@@ -93,11 +93,11 @@ func (m *Machine) admit(e *Entry) bool {
 	case m.marks.past(e.Peer, e.Inc, e.Ref):
 		m.stats.Stale++
 		return false
-	case len(m.table.records) >= m.cfg.MaxMembers:
-		m.stats.Full++
-		return false
 	case e.Age > m.patience():
 		m.stats.Stale++ // it would expire at once
+		return false
+	case len(m.table.records) >= m.cfg.MaxMembers && !m.makeRoom():
+		m.stats.Full++
 		return false
 	}
 	r := m.table.add(record{peer: e.Peer, inc: e.Inc, ref: e.Ref, state: Alive, since: m.now, proof: e.Proof, doubted: longAgo, fell: longAgo})
@@ -106,6 +106,28 @@ func (m *Machine) admit(e *Entry) bool {
 	m.tell(r, 0)
 	return true
 }
+
+// makeRoom forgets, but for its stamp, whoever is gone the longest; it reports whether there was
+// somebody.
+func (m *Machine) makeRoom() bool {
+	if !m.roomy() {
+		return false
+	}
+	oldest := -1
+	for i := range m.table.records {
+		if r := &m.table.records[i]; !r.up() && !r.held && (oldest < 0 || r.since < m.table.records[oldest].since) {
+			oldest = i
+		}
+	}
+	if oldest < 0 {
+		return false
+	}
+	m.forget([]overlay.Peer{m.table.records[oldest].peer})
+	return true
+}
+
+// roomy reports whether there may be room for another member: those that are gone give way.
+func (m *Machine) roomy() bool { return m.table.living < m.cfg.MaxMembers }
 
 // leftBy: the node itself said good-bye. It reports whether that is news.
 func (m *Machine) leftBy(e *Entry) bool {
