@@ -110,6 +110,9 @@ func (n *whole) message(in *overlay.Input[word]) {
 	case in.Msg.hv != nil:
 		n.member(overlay.Input[hyparview.Message]{Kind: in.Kind, Peer: in.Peer, Inc: in.Inc, Msg: *in.Msg.hv})
 	case in.Msg.pt != nil:
+		if n.liar != nil {
+			n.liar.count(in.Msg.pt)
+		}
 		n.broadcast(overlay.Input[plumtree.Message]{Kind: in.Kind, Peer: in.Peer, Inc: in.Inc, Msg: *in.Msg.pt})
 	case in.Msg.rg != nil:
 		n.keep(replica.Input{Kind: replica.Frame, Node: n.rg.book.name(in.Peer), Data: in.Msg.rg})
@@ -150,6 +153,12 @@ func (n *whole) command(c overlay.Command) {
 		return
 	case opLie:
 		n.lie()
+		return
+	case opClaim:
+		n.claim(c.Peer)
+		return
+	case overlay.OpRenew:
+		n.life(overlay.Input[liveness.Message]{Kind: overlay.InCommand, Cmd: c})
 		return
 	case overlay.OpBroadcast, overlay.OpSlow, overlay.OpFast:
 		n.broadcast(overlay.Input[plumtree.Message]{Kind: overlay.InCommand, Cmd: c})
