@@ -2,6 +2,7 @@ package membershiphyparview
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -155,6 +156,27 @@ func TestHopelessWordsAreNotChecked(t *testing.T) {
 	}
 	if told := len(f.book.events); told > 50 {
 		t.Errorf("%d conflicts told", told)
+	}
+}
+
+// Who looks for the cluster dials those first that it had a link to: names, and where they are to be found,
+// can be invented.
+func TestInventedEndpointsAreNotDialedFirst(t *testing.T) {
+	f := newFlooded(t) // which heard of 200 others
+	for _, a := range []actor{f.mallory, f.dave} {
+		f.input(&membership.Input{Kind: membership.LinkDown, Peer: a.peer()})
+	}
+	f.settle()
+	for range 20 {
+		first := f.contacts()
+		if len(first) != maxContacts {
+			t.Fatalf("%d contacts", len(first))
+		}
+		for _, a := range []actor{f.mallory, f.dave} {
+			if !slices.Contains(first[:2], f.book.byNode[a.node].peer) {
+				t.Fatalf("%s is not among the first", a.node)
+			}
+		}
 	}
 }
 
