@@ -11,16 +11,16 @@ import (
 
 func livenessScenarios() []scenario {
 	return []scenario{
-		{name: "fd-1", about: "a process is killed: everybody knows within 9 s", nodes: 200, big: 2000, raced: 40, run: checkKilled},
-		{name: "fd-2", about: "a process restarts at once: its new life supersedes the old", nodes: 100, big: 1000, raced: 40, run: checkRestarted},
-		{name: "fd-3", about: "a process is frozen for 2 s, then for 30 s", nodes: 100, big: 1000, raced: 40, run: checkFrozen},
+		{name: "fd-1", about: "a process is killed: everybody knows within 9 s", nodes: 200, big: 2000, raced: 40, twin: 40, run: checkKilled},
+		{name: "fd-2", about: "a process restarts at once: its new life supersedes the old", nodes: 100, big: 1000, raced: 40, twin: 40, run: checkRestarted},
+		{name: "fd-3", about: "a process is frozen for 2 s, then for 30 s", nodes: 100, big: 1000, raced: 40, twin: 40, run: checkFrozen},
 		{name: "fd-4", about: "one link is broken for an hour: nobody is down", nodes: 20, big: 100, raced: 10, run: checkBrokenLink},
-		{name: "fd-5", about: "1 % of the nodes lose 80 % of what comes in", nodes: 100, big: 1000, raced: 20, run: checkLossy},
-		{name: "fd-6", about: "1 % of the nodes hear nothing for 20 s of 40", nodes: 100, big: 1000, raced: 20, run: checkOnOff},
+		{name: "fd-5", about: "1 % of the nodes lose 80 % of what comes in", nodes: 100, big: 1000, raced: 20, twin: 20, run: checkLossy},
+		{name: "fd-6", about: "1 % of the nodes hear nothing for 20 s of 40", nodes: 100, big: 1000, raced: 20, twin: 20, run: checkOnOff},
 		{name: "fd-7", about: "10 % of the nodes stall for half a second again and again", nodes: 60, big: 100, raced: 20, run: checkStalls},
-		{name: "fd-8", about: "half of the nodes are killed at once", nodes: 200, big: 2000, raced: 60, run: checkHalfKilled},
+		{name: "fd-8", about: "half of the nodes are killed at once", nodes: 200, big: 2000, raced: 60, twin: 60, run: checkHalfKilled},
 		{name: "fd-9", about: "a partition longer than anybody is remembered, and its end", nodes: 60, big: 500, raced: 20, run: checkSplit},
-		{name: "fd-10", about: "clocks are off by an hour", nodes: 100, big: 1000, raced: 40, run: checkSkew},
+		{name: "fd-10", about: "clocks are off by an hour", nodes: 100, big: 1000, raced: 40, twin: 40, run: checkSkew},
 	}
 }
 

@@ -20,6 +20,7 @@ type scenario struct {
 	big   int  // what it is run with by make sim-long; 0: as on every push
 	raced int  // with the race detector; 0: a tenth of nodes, at least 50
 	seeds int  // on every push; 0: 3
+	twin  int  // a run more, with so few nodes that invariants are checked after every event; 0: none
 	alone bool // it measures this process: no other runs meanwhile
 	heavy bool // every node holds what all have: of the large ones one at a time
 	run   func(t *testing.T, r round)
@@ -34,7 +35,7 @@ type round struct {
 
 // scenarios lists all there are.
 func scenarios() []scenario {
-	return slices.Concat(hyparviewScenarios(), healingScenarios(), broadcastScenarios(), livenessScenarios(), youngScenarios(), registryScenarios())
+	return slices.Concat(hyparviewScenarios(), healingScenarios(), broadcastScenarios(), livenessScenarios(), hostileScenarios(), youngScenarios(), registryScenarios())
 }
 
 const longSeeds = 50
@@ -120,6 +121,9 @@ func (s scenario) rounds(seed uint64, nodes int, long bool) []round {
 	var all []round
 	for i := range count {
 		all = append(all, round{uint64(i + 1), nodes, long})
+	}
+	if s.twin > 0 && !raceDetector {
+		all = append(all, round{uint64(count + 1), s.twin, false})
 	}
 	return all
 }

@@ -73,6 +73,7 @@ type whole struct {
 	turns uint64
 
 	loses func(*word) bool // of what comes in; nil: nothing
+	liar  *liar            // nil: it is honest
 }
 
 // gossipOfLife is the key of broadcasts that are for liveness.
@@ -109,10 +110,16 @@ func (n *whole) message(in *overlay.Input[word]) {
 	case in.Msg.hv != nil:
 		n.member(overlay.Input[hyparview.Message]{Kind: in.Kind, Peer: in.Peer, Inc: in.Inc, Msg: *in.Msg.hv})
 	case in.Msg.pt != nil:
+		if n.liar != nil {
+			n.liar.count(in.Msg.pt)
+		}
 		n.broadcast(overlay.Input[plumtree.Message]{Kind: in.Kind, Peer: in.Peer, Inc: in.Inc, Msg: *in.Msg.pt})
 	case in.Msg.rg != nil:
 		n.keep(replica.Input{Kind: replica.Frame, Node: n.rg.book.name(in.Peer), Data: in.Msg.rg})
 	case n.lv != nil:
+		if n.liar != nil {
+			n.liar.hear(in.Msg.lv)
+		}
 		n.life(overlay.Input[liveness.Message]{Kind: in.Kind, Peer: in.Peer, Inc: in.Inc, Msg: verified(*in.Msg.lv)})
 	}
 }
@@ -143,6 +150,15 @@ func (n *whole) command(c overlay.Command) {
 	switch c.Op {
 	case opWrite:
 		n.write(c)
+		return
+	case opLie:
+		n.lie()
+		return
+	case opClaim:
+		n.claim(c.Peer)
+		return
+	case overlay.OpRenew:
+		n.life(overlay.Input[liveness.Message]{Kind: overlay.InCommand, Cmd: c})
 		return
 	case overlay.OpBroadcast, overlay.OpSlow, overlay.OpFast:
 		n.broadcast(overlay.Input[plumtree.Message]{Kind: overlay.InCommand, Cmd: c})

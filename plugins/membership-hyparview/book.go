@@ -18,18 +18,19 @@ import (
 // book gives out the numbers by which the machines know nodes, and keeps what belongs
 // to each: a name stands for one key and one number. It is not safe for concurrent use.
 type book struct {
-	env    membership.Env
-	self   *entry
-	most   int // entries
-	tidyAt int // entries at which to look for useless ones
-	last   overlay.Peer
-	byPeer map[overlay.Peer]*entry
-	byNode map[name.Node]*entry
-	byID   map[uint64]*entry
-	checks budget
-	refuse refusals
-	voided []*entry // numbers that are nobody's any more; the loop tells the machines
-	events []membership.Event
+	env     membership.Env
+	self    *entry
+	most    int // entries
+	tidyAt  int // entries at which to look for useless ones
+	last    overlay.Peer
+	byPeer  map[overlay.Peer]*entry
+	byNode  map[name.Node]*entry
+	byID    map[uint64]*entry
+	checks  checks
+	refuse  refusals
+	spurned uint64   // number of the node whose record learn refused last, though it is genuine
+	voided  []*entry // numbers that are nobody's any more; the loop tells the machines
+	events  []membership.Event
 }
 
 // entry is one node under one key.
@@ -48,6 +49,7 @@ type entry struct {
 	seenAs    string        // the host at which it sees this node
 	shown     trust.Key     // the other key of which a conflict was told
 	seen      time.Time     // last known alive, for the file of known members
+	share     *share        // of the checks; nil: it brought nothing to be checked yet
 }
 
 // refusals counts what was not believed.
@@ -56,7 +58,7 @@ type refusals struct{ forged, foreign, untrusted, conflicts, full, hasty uint64 
 func newBook(env membership.Env, most int) *book {
 	b := &book{
 		env: env, most: most, tidyAt: spareEntries / 2, byPeer: map[overlay.Peer]*entry{}, byNode: map[name.Node]*entry{}, byID: map[uint64]*entry{},
-		checks: budget{tokens: checkBurst},
+		checks: newChecks(),
 	}
 	b.self = b.add(env.Node)
 	return b
@@ -161,7 +163,7 @@ func (b *book) learn(record, sig []byte) (*entry, *member.Record, bool) {
 	if e != nil && e.key == r.Key && isSealed(e.sealed, record, sig) {
 		return e, &e.record, true
 	}
-	if !b.genuine(&r, record, sig) {
+	if !b.worth(e, &r) || !b.genuine(&r, record, sig) {
 		return nil, nil, false
 	}
 	if e = b.admit(e, &r); e == nil {
@@ -180,17 +182,46 @@ func isSealed(sealed, record, sig []byte) bool {
 	return len(sealed) == len(record)+len(sig) && bytes.HasPrefix(sealed, record) && bytes.HasSuffix(sealed, sig)
 }
 
-// genuine checks the signature, within what may be spent on signatures.
-func (b *book) genuine(r *member.Record, record, sig []byte) bool {
-	switch {
-	case !b.checks.spend():
-		b.refuse.hasty++
-	case len(sig) != member.SigSize || !trust.Verify(r.Key, trust.ForMembership, record, [member.SigSize]byte(sig)):
-		b.refuse.forged++
-	default:
-		return true
+// superseded is the entry of a record of which a later one is known; nil if there is none. So much
+// need not be checked to say who is meant.
+func (b *book) superseded(record []byte) *entry {
+	r, err := member.Decode(record)
+	if err != nil || r.Cluster != b.env.Cluster {
+		return nil
 	}
-	return false
+	if e := b.byNode[r.Node]; e != nil && e.key == r.Key && e.sealed != nil && r.Compare(&e.record) < 0 {
+		return e
+	}
+	return nil
+}
+
+// worth reports whether a record is worth checking its signature, and pays for that.
+func (b *book) worth(e *entry, r *member.Record) bool {
+	switch {
+	case e != nil && !e.key.IsZero() && e.key != r.Key:
+		if !b.checks.spendOnSecond(e, r) {
+			b.refuse.conflicts++
+			if e.shown == r.Key {
+				b.spurned = idOf(r.Node, r.Key)
+			}
+			return false
+		}
+	case e != nil && b.checks.outdated(e, r):
+		return false
+	case !b.checks.spendOn(e, r):
+		b.refuse.hasty++
+		return false
+	}
+	return true
+}
+
+// genuine checks the signature.
+func (b *book) genuine(r *member.Record, record, sig []byte) bool {
+	if len(sig) != member.SigSize || !trust.Verify(r.Key, trust.ForMembership, record, [member.SigSize]byte(sig)) {
+		b.refuse.forged++
+		return false
+	}
+	return true
 }
 
 // admit finds or makes the entry of a genuine record, if the key may be the name.
@@ -198,12 +229,14 @@ func (b *book) admit(e *entry, r *member.Record) *entry {
 	switch {
 	case e != nil && !e.key.IsZero() && e.key != r.Key:
 		b.conflict(e, r.Key, "the second is refused")
+		b.spurned = idOf(r.Node, r.Key)
 		return nil
 	case e != nil && !e.key.IsZero():
 		return e
 	}
 	if err := b.env.Vet(r.Node, r.Key); err != nil {
 		b.refuse.untrusted++
+		b.spurned = idOf(r.Node, r.Key)
 		return nil
 	}
 	if e == nil && len(b.byPeer) >= b.most {

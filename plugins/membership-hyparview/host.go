@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"sync"
 	"time"
 
@@ -59,6 +60,8 @@ type host struct {
 
 	saving  sync.Mutex   // held while the file of known members is written
 	written []keptMember // what it says
+	wrote   time.Time    // when
+	chance  maphash.Seed // of whom it names if there are too many
 }
 
 // own is what the host tells its loop: exactly one field that says what.
@@ -72,7 +75,7 @@ type own struct {
 }
 
 func build(env membership.Env, s *Settings) (membership.Plugin, error) {
-	h := &host{env: env, settings: *s, epoch: time.Now(), box: inbox.New[own]()}
+	h := &host{env: env, settings: *s, epoch: time.Now(), box: inbox.New[own](), chance: maphash.MakeSeed()}
 	h.book = newBook(env, 2*s.MaxMembers+spareEntries)
 	return h, nil
 }

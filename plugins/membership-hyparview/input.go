@@ -34,7 +34,9 @@ func (m *mind) input(in *membership.Input) {
 			m.frame(e, in.Data)
 		}
 	case membership.Broadcast:
+		m.book.checks.from = m.book.byNode[in.Peer.Node]
 		m.said(in.Data)
+		m.book.checks.from = nil
 	case membership.Tree:
 		m.follow(in.Nodes)
 	}
@@ -77,6 +79,8 @@ func (m *mind) linkDown(in *membership.Input) {
 
 // frame takes what a peer says to this node.
 func (m *mind) frame(e *entry, data []byte) {
+	m.book.checks.from = e
+	defer func() { m.book.checks.from = nil }()
 	switch kind := first(data); {
 	case kind == frameRecord:
 		m.introduced(e, data[1:])

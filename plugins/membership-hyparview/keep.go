@@ -1,9 +1,11 @@
 package membershiphyparview
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -21,8 +23,9 @@ import (
 const (
 	keepFolder = "membership"
 	keepFile   = "known.json"
-	keepMost   = 1024                // members, the living first
+	keepMost   = 1024                // members, those that a link proved first
 	keepAge    = 30 * 24 * time.Hour // since they were last seen alive
+	keepFresh  = 24 * time.Hour      // what the file says of that is not older, while this node runs
 	keepBytes  = 4 << 20
 	keepFormat = 1
 )
@@ -38,6 +41,7 @@ type keptMember struct {
 	Node      name.Node      `json:"node"`
 	Endpoints []name.Address `json:"endpoints"`
 	Seen      time.Time      `json:"seen"`
+	Linked    bool           `json:"linked,omitempty"` // this node had a link to it
 	Record    []byte         `json:"record"`
 }
 
@@ -76,21 +80,22 @@ func (h *host) remember(members []keptMember) {
 			continue
 		}
 		if e, _, ok := h.book.learn(record, sig); ok && e != h.book.self {
-			e.seen = km.Seen
+			e.seen, e.proved = km.Seen, km.Linked
 		}
 	}
 	h.env.Log.Info("known members read", "members", len(h.book.byPeer)-1)
 }
 
-// save writes the file, if it would say something else than the last time.
+// save writes the file, if it would say something else than the last time, or that was
+// long ago.
 func (h *host) save() error {
 	h.saving.Lock()
 	defer h.saving.Unlock()
-	members := h.keepable()
-	if slices.EqualFunc(members, h.written, func(a, b keptMember) bool { return a.Node == b.Node && slices.Equal(a.Record, b.Record) }) {
+	members, now := h.keepable(), time.Now()
+	if now.Sub(h.wrote) < keepFresh && slices.EqualFunc(members, h.written, isKept) {
 		return nil
 	}
-	data, err := json.MarshalIndent(kept{Version: keepFormat, Written: time.Now().UTC(), Members: members}, "", "  ")
+	data, err := json.MarshalIndent(kept{Version: keepFormat, Written: now.UTC(), Members: members}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("known members: %w", err)
 	}
@@ -100,17 +105,22 @@ func (h *host) save() error {
 	if err := safefile.Write(h.keepPath(), append(data, '\n'), 0o600); err != nil {
 		return fmt.Errorf("known members: %w", err)
 	}
-	h.written = members
+	h.written, h.wrote = members, now
 	return nil
 }
 
-// keepable are the members worth remembering: those that live, then those that did
-// last.
+func isKept(a, b keptMember) bool {
+	return a.Node == b.Node && a.Linked == b.Linked && slices.Equal(a.Record, b.Record)
+}
+
+// keepable are the members worth remembering: first those that a link proved, since names can be
+// invented; of each kind those that live, then those that did last. Of more living than there is
+// room for each node keeps others.
 func (h *host) keepable() []keptMember {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now().UTC()
-	var living, others []keptMember
+	var all []keptMember
 	for p, e := range h.book.byPeer {
 		if e == h.book.self || e.sealed == nil || e.record.Left {
 			continue
@@ -119,18 +129,24 @@ func (h *host) keepable() []keptMember {
 		if state == liveness.Alive || state == liveness.Suspect {
 			e.seen = now
 		}
-		km := keptMember{Node: e.node, Endpoints: e.endpoints, Seen: e.seen, Record: e.sealed}
-		switch {
-		case e.seen.Equal(now):
-			living = append(living, km)
-		case now.Sub(e.seen) < keepAge:
-			others = append(others, km)
+		if now.Sub(e.seen) < keepAge {
+			all = append(all, keptMember{Node: e.node, Endpoints: e.endpoints, Seen: e.seen, Linked: e.proved, Record: e.sealed})
 		}
 	}
-	slices.SortFunc(living, func(a, b keptMember) int { return a.Node.Compare(b.Node) })
-	slices.SortFunc(others, func(a, b keptMember) int { return b.Seen.Compare(a.Seen) })
-	all := append(living, others...)
+	slices.SortFunc(all, h.preferred)
 	return all[:min(len(all), keepMost)]
+}
+
+// preferred orders members by which is worth more to remember. By chance means the same chance each
+// time, or the file would be written for nothing.
+func (h *host) preferred(a, b keptMember) int {
+	switch {
+	case a.Linked && !b.Linked:
+		return -1
+	case b.Linked && !a.Linked:
+		return 1
+	}
+	return cmp.Or(b.Seen.Compare(a.Seen), cmp.Compare(maphash.Comparable(h.chance, a.Node), maphash.Comparable(h.chance, b.Node)))
 }
 
 // state is what liveness believes of a peer. Callers hold h.mu.

@@ -1,12 +1,16 @@
 package membershiphyparview
 
 import (
+	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/barrelp2p/barrel/core/machine/hyparview"
+	"github.com/barrelp2p/barrel/core/machine/liveness"
 	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugintest"
@@ -61,6 +65,102 @@ func contains(list []string, want string) bool {
 		}
 	}
 	return false
+}
+
+// TestAQuietClusterIsNotForgotten: of members that stay the file says that they were seen
+// lately, so that they are not too old to be dialed when everything crashes after months.
+func TestAQuietClusterIsNotForgotten(t *testing.T) {
+	slow := func(s *Settings) {
+		s.tune = func(hv *hyparview.Config, lv *liveness.Config) {
+			hv.Shuffle, lv.Tick, lv.CounterMin = time.Hour, time.Hour, time.Hour
+		}
+	}
+	atDesk(t, slow, func(t *testing.T, d *desk) {
+		bob := someone("bob", 1)
+		d.joins(bob)
+		const days = 40
+		last, writes := "", 0
+		for range days {
+			time.Sleep(24 * time.Hour)
+			text, err := os.ReadFile(d.p.(*host).keepPath())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(text) != last {
+				last, writes = string(text), writes+1
+			}
+		}
+		h := bareHost(t, someone("self", 2), defaults())
+		h.env.DataDir = d.p.(*host).env.DataDir
+		h.load() // as after a crash
+		if e := h.book.byNode[bob.node]; e == nil {
+			t.Errorf("bob is forgotten after %d days with a link to him: the file says %s", days, last)
+		}
+		if writes < days/2-1 {
+			t.Errorf("written %d times in %d days", writes, days)
+		}
+	})
+}
+
+// TestWhoIsKeptIsNotForOthersToSay: if there are more members than the file has room for, those
+// that a link proved come first, before and after a restart, and of the others each node keeps its
+// own choice.
+func TestWhoIsKeptIsNotForOthersToSay(t *testing.T) {
+	keep := func(linked ...actor) (*host, []keptMember) {
+		h := bareHost(t, someone("self", 1), defaults())
+		h.env.DataDir = t.TempDir()
+		h.mind = newMind(h)
+		for _, a := range linked {
+			h.mind.linkUp(a.peer())
+			body, sig := a.record(0, false)
+			h.mind.introduced(h.book.byNode[a.node], append(body, sig...))
+		}
+		for i := range keepMost + 500 {
+			h.mind.said(invented(i))
+		}
+		return h, h.keepable()
+	}
+	bob, zoe := someone("bob", 1), someone("zoe", 1)
+	h, kept := keep(bob, zoe)
+	has := func(members []keptMember, node name.Node) bool {
+		return slices.ContainsFunc(members, func(m keptMember) bool { return m.Node == node })
+	}
+	if len(kept) != keepMost || !has(kept, bob.node) || !has(kept, zoe.node) {
+		t.Errorf("%d kept; zoe, whom a link proved, among them: %t", len(kept), has(kept, zoe.node))
+	}
+	_, others := keep()
+	same := 0
+	for _, m := range kept {
+		if has(others, m.Node) {
+			same++
+		}
+	}
+	if same > keepMost*9/10 {
+		t.Errorf("two nodes keep %d of %d members in common", same, keepMost)
+	}
+	if again := h.keepable(); !slices.EqualFunc(again, kept, func(a, b keptMember) bool { return a.Node == b.Node }) {
+		t.Error("another choice each time: the file would be written for nothing")
+	}
+	if err := h.save(); err != nil {
+		t.Fatal(err)
+	}
+	next := bareHost(t, someone("self", 2), defaults())
+	next.env.DataDir = h.env.DataDir
+	next.load()
+	next.mind = newMind(next)
+	for i := range keepMost {
+		next.mind.said(invented(5000 + i))
+	}
+	if !has(next.keepable(), zoe.node) {
+		t.Error("zoe is forgotten after a restart")
+	}
+}
+
+// invented is the word of one of many who never existed.
+func invented(i int) []byte {
+	a := someone(fmt.Sprintf("a%05d", i), 1)
+	body, sig := a.record(0, false)
+	return announce(a, 0, false, body, sig)
 }
 
 // TestAnotherAddress: a node that can be dialed elsewhere says so to everybody, and one

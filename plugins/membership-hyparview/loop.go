@@ -82,7 +82,7 @@ func (l *loop) step(step func(m *mind)) (acts []act, wake time.Duration) {
 	l.h.mu.Lock()
 	defer l.h.mu.Unlock()
 	l.mind.now = l.h.now()
-	l.mind.book.checks.refill(l.mind.now)
+	l.mind.book.checks.now = l.mind.now
 	step(l.mind)
 	acts = l.mind.settle()
 	l.h.left = l.mind.hv.HasLeft()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/barrelp2p/barrel/core/machine/hyparview"
 	"github.com/barrelp2p/barrel/core/machine/liveness"
+	"github.com/barrelp2p/barrel/core/machine/member"
 	"github.com/barrelp2p/barrel/core/machine/overlay"
 	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/name"
@@ -51,6 +52,8 @@ func newMind(h *host) *mind {
 	self := m.book.self.peer
 	m.hv = hyparview.New(self, h.env.Incarnation, hvCfg, rng)
 	m.lv = liveness.New(lvCfg, self, h.env.Incarnation, m.now, rng, h.known)
+	m.book.checks.awaits = m.lv.Awaits
+	m.book.checks.knows = func(p overlay.Peer, r *member.Record) bool { return m.lv.Past(p, r.Incarnation, r.Ref) }
 	if h.left {
 		m.life(overlay.Input[liveness.Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: overlay.OpLeave}})
 		m.view(overlay.Input[hyparview.Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: overlay.OpLeave}})

@@ -1,8 +1,6 @@
 package membershiphyparview
 
 import (
-	"time"
-
 	"github.com/barrelp2p/barrel/core/machine/hyparview"
 	"github.com/barrelp2p/barrel/core/machine/liveness"
 	"github.com/barrelp2p/barrel/core/machine/member"
@@ -34,6 +32,9 @@ func (b viewBook) Peer(sealed []byte) (overlay.Peer, bool) {
 	if !ok {
 		return overlay.Nobody, false
 	}
+	if e := b.superseded(record); e != nil {
+		return e.peer, !e.record.Left
+	}
 	e, r, ok := b.learn(record, sig)
 	if !ok || r.Left {
 		return overlay.Nobody, false
@@ -59,35 +60,13 @@ func (b lifeBook) Peer(id uint64) overlay.Peer {
 
 // Prove checks that the member of an entry signed exactly what the entry says.
 func (b lifeBook) Prove(id uint64, e *liveness.Entry) {
+	b.spurned = 0
 	who, r, ok := b.learn(e.Proof.Record, e.Proof.Sig)
+	if !ok && b.spurned == id && id != 0 {
+		e.ID, e.Refused = id, true
+	}
 	if !ok || who.id != id || r.Incarnation != e.Inc || r.Ref != e.Ref || r.Left != (e.State == liveness.Left) {
 		return
 	}
 	e.Peer, e.Verified = who.peer, true
-}
-
-// What may be spent on signatures: enough for a joiner that learns a whole cluster.
-const (
-	checkBurst     = 25_000
-	checkPerSecond = 500
-)
-
-// budget bounds the signatures that are checked, whoever sends them.
-type budget struct {
-	tokens float64
-	at     time.Duration
-}
-
-// refill is told the time before tokens are spent.
-func (b *budget) refill(now time.Duration) {
-	b.tokens = min(b.tokens+checkPerSecond*(now-b.at).Seconds(), checkBurst)
-	b.at = now
-}
-
-func (b *budget) spend() bool {
-	if b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
 }

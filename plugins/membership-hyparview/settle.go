@@ -173,10 +173,23 @@ func (m *mind) sendTo(p overlay.Peer, mode overlay.Mode, frame []byte) {
 // discover answers hyparview's question for contacts from what is known here. The
 // contacts of the configuration knock by themselves.
 func (m *mind) discover() {
+	m.view(overlay.Input[hyparview.Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: overlay.OpContacts, Peers: m.contacts()}})
+}
+
+// contacts are some of those remembered, by chance; first of those that this node had a link to,
+// as the others may have been invented.
+func (m *mind) contacts() []overlay.Peer {
 	peers := m.book.candidates()
 	m.rng.Shuffle(len(peers), func(i, j int) { peers[i], peers[j] = peers[j], peers[i] })
-	peers = peers[:min(len(peers), maxContacts)]
-	m.view(overlay.Input[hyparview.Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: overlay.OpContacts, Peers: peers}})
+	var first, others []overlay.Peer
+	for _, p := range peers {
+		if m.book.node(p).proved && len(first) < maxContacts/2 {
+			first = append(first, p)
+		} else {
+			others = append(others, p)
+		}
+	}
+	return append(first, others[:min(len(others), maxContacts-len(first))]...)
 }
 
 // maxContacts is how many remembered members are offered at a time.

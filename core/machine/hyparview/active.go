@@ -30,7 +30,7 @@ func (m *Machine) admit(p overlay.Peer, inc uint64) {
 	m.passive.remove(p)
 	m.unremember(p)
 	alone := len(m.active) == 0
-	m.active = append(m.active, neighbour{p, inc})
+	m.active = append(m.active, neighbour{p, inc, longAgo})
 	m.refused, m.pause = 0, m.now
 	m.emit(overlay.PeerUp, p, inc, 0)
 	if alone {

@@ -42,6 +42,7 @@ const (
 	mergePause   = 30 * time.Second // between two neighbours that were out of reach, of a node with a full view
 	reachShare   = 16               // one more of so many remembered is dialed at a time
 	aloneRetry   = 4                // Retry times this is the longest wait without neighbours
+	shuffleBurst = 4                // shuffles that a neighbour may bring at once, beside one in each period
 	shuffleSlack = 4                // the reply may come within the period divided by this, at least a second
 )
 

@@ -52,5 +52,6 @@
 // Messages are believed from those they speak for: the sender is who the link proved it
 // to be. Walks are taken from neighbours only, their length is capped, replies must have
 // been asked for. What a peer can force, a place in the view, it can force once in a
-// while. Ids are hearsay: they fill the passive view and prove nothing.
+// while. Ids are hearsay: they fill the passive view and prove nothing; of each neighbour only as many
+// are taken as an honest one brings.
 package hyparview

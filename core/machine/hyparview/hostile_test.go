@@ -121,3 +121,48 @@ func TestImpossibleSenders(t *testing.T) {
 		t.Errorf("%d rejected", v.Rejected())
 	}
 }
+
+// A neighbour that shuffles without end does not fill the reserve with its own ids: it has as many
+// taken as an honest one.
+func TestShufflesAsPoison(t *testing.T) {
+	v := newVictim(t)
+	for p := range overlay.Peer(v.cfg.Passive) {
+		v.Step(v.now, &overlay.Input[Message]{Kind: overlay.InMsg, Peer: 3, Inc: 1, Msg: Message{Kind: ForwardJoin, TTL: v.cfg.PRWL, Subject: 100 + p}}, &v.out)
+	}
+	for p := range overlay.Peer(v.cfg.Passive) {
+		v.learn(100+p, nil)
+	}
+	full := len(v.Passive(nil))
+	if full < v.cfg.Passive-v.cfg.Active {
+		t.Fatalf("%d in reserve", full)
+	}
+	poison := func(from, first overlay.Peer, count int) {
+		for i := range count {
+			msg := ids(first + overlay.Peer(i*MaxIDs))
+			msg.Kind, msg.TTL, msg.Subject = Shuffle, 1, first
+			v.hear(from, msg)
+		}
+	}
+	own := func() (n int) {
+		for _, p := range v.Passive(nil) {
+			if p >= 10000 {
+				n++
+			}
+		}
+		return n
+	}
+	poison(2, 10000, 1000)
+	if n := own(); n > full/3 || n == 0 {
+		t.Errorf("%d of %d in reserve are of one neighbour, want a third at most", n, full)
+	}
+	before := own()
+	v.now += 2 * v.cfg.Shuffle
+	poison(2, 50000, 1000)
+	if n := own() - before; n > 3*(1+v.cfg.ShuffleActive+v.cfg.ShufflePassive) {
+		t.Errorf("%d more in two periods", n)
+	}
+	poison(4, 90000, 1) // others are heard all the same
+	if !slices.Contains(v.Passive(nil), 90000) {
+		t.Error("another neighbour's ids are not taken")
+	}
+}

@@ -43,8 +43,9 @@ const (
 
 // neighbour is a peer of the active view.
 type neighbour struct {
-	peer overlay.Peer
-	inc  uint64
+	peer  overlay.Peer
+	inc   uint64
+	taken overlay.Time // up to when what it shuffled is accounted for
 }
 
 // New makes a machine that knows nobody. rng is its only source of chance; it keeps it.

@@ -67,7 +67,22 @@ func (m *Machine) onShuffle(from overlay.Peer, msg *Message) {
 	default:
 		m.send(origin, overlay.Once, answer)
 	}
-	m.learnAll(msg, &answer)
+	if m.takes(from) {
+		msg.Count = min(msg.Count, uint8(1+m.cfg.ShuffleActive+m.cfg.ShufflePassive))
+		m.learnAll(msg, &answer)
+	}
+}
+
+// takes reports whether the ids of one more shuffle that a neighbour brings are taken: an honest one
+// brings less than one in a period, and a few at once by chance.
+func (m *Machine) takes(from overlay.Peer) bool {
+	n := &m.active[m.neighbourAt(from)]
+	n.taken = max(n.taken, m.now-shuffleBurst*m.cfg.Shuffle)
+	if n.taken+m.cfg.Shuffle > m.now {
+		return false
+	}
+	n.taken += m.cfg.Shuffle
+	return true
 }
 
 func (m *Machine) onShuffleReply(msg *Message) {

@@ -41,6 +41,10 @@ func (m *Machine) checkBounds() error {
 		return fmt.Errorf("%d records, %d in the index", len(m.table.records), m.table.slots())
 	case len(m.marks.queue) > m.cfg.MaxWatermarks || len(m.marks.byPeer) > len(m.marks.queue):
 		return fmt.Errorf("%d watermarks, %d by name", len(m.marks.queue), len(m.marks.byPeer))
+	case len(m.spurned.until) > maxSpurned || len(m.spurned.queue) != len(m.spurned.until):
+		return fmt.Errorf("%d refused, at most %d; %d in line", len(m.spurned.until), maxSpurned, len(m.spurned.queue))
+	case len(m.wants) > 2*maxWanted*(len(m.links)+1):
+		return fmt.Errorf("%d members asked for over %d links", len(m.wants), len(m.links))
 	case len(m.revived) > maxEntries:
 		return fmt.Errorf("%d revived, at most %d", len(m.revived), maxEntries)
 	case len(m.inquiries) > maxInquiries || len(m.relays) > maxRelays:

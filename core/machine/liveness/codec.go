@@ -25,7 +25,8 @@ type Names interface {
 	// Peer is Nobody for a number that the host does not know.
 	Peer(id uint64) overlay.Peer
 	// Prove checks the proof of an entry. If it is good and speaks of id, it sets Peer,
-	// also of a node not known before, and Verified.
+	// also of a node not known before, and Verified. If it is good but the host does not accept that
+	// node, it sets ID and Refused.
 	Prove(id uint64, e *Entry)
 }
 

@@ -108,8 +108,8 @@ func (m *Machine) tabled(from overlay.Peer, msg *Message) {
 		case e.State == Down && m.now-r.doubted >= doubtPause:
 			r.doubted = m.now
 			doubt = append(doubt, Entry{Peer: e.Peer, State: Down, Inc: e.Inc, Ref: e.Ref})
-		case e.State != Down && e.Count > r.count && e.Count-r.first <= m.plausible(r):
-			r.count, r.moved = e.Count, max(r.moved, m.now-e.Age)
+		case e.State != Down:
+			m.moves(r, e.Count, m.now-e.Age)
 		}
 	}
 	m.sayAll(from, Want, want)
@@ -147,24 +147,13 @@ func (m *Machine) lacks(r *record, e *Entry) bool {
 	case e.Inc > m.cfg.MaxInc || e.State == Down || e.State == Unknown:
 		return false
 	case r == nil:
-		return e.State != Left && len(m.table.records) < m.cfg.MaxMembers && e.Age <= m.patience() && !m.marks.past(e.Peer, e.Inc, e.Ref)
+		return e.State != Left && !m.spurned.has(m.idOf(e)) && m.roomy() && e.Age <= m.patience() && !m.marks.past(e.Peer, e.Inc, e.Ref)
 	case e.State == Left && r.state != Left:
 		return r.stamp(e.Inc, e.Ref) >= 0
 	case r.stamp(e.Inc, e.Ref) == 0:
 		return r.proof == nil && e.State != Left && r.peer != m.self().peer
 	}
 	return r.stamp(e.Inc, e.Ref) > 0 && !m.isSelf(e.Peer)
-}
-
-// spreadDoubt has members speak that somebody takes for down. This node itself may be
-// one of them.
-func (m *Machine) spreadDoubt(doubt []Entry) {
-	for i := range doubt {
-		if m.isSelf(doubt[i].Peer) {
-			m.speak(overlay.Nobody, &doubt[i])
-		}
-	}
-	m.sayAll(Everybody, Doubt, doubt)
 }
 
 // wanted sends proofs to a neighbour.

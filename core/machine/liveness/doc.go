@@ -19,7 +19,7 @@
 //	alive ──────────────────────► │ suspect │ ─────────────────────► down
 //	▲ ▲ │                         └─────────┘                       ▲  │
 //	│ │ │ ANNOUNCE with a higher stamp │     counter stood still,   │  │ 10 min
-//	│ │ │ ◄────────────────────────────┘     three steps missed     │  ▼
+//	│ │ │ ◄────────────────────────────┘     no answer to DOUBT     │  ▼
 //	│ │ └───────────────────────────────────────────────────────────┘ forgotten but
 //	│ └────────── ANNOUNCE with a higher stamp, or a link ────────────  for its stamp
 //	│                to that very life (proof of this node's own)       (24 h)
@@ -43,7 +43,11 @@
 // also counts, a step every 5 s (in clusters above a thousand more rarely: 200 steps per second
 // in all), and steps travel along the broadcast tree, once a second per link (COUNTERS).
 // Ages travel, never times: receivers use their own clock only. A step that is overdue
-// is asked for (STALE); three missed steps are a death. On a new link each end says first how
+// is asked for (STALE); three missed steps are a death, unless this node has a link to that life.
+// Before that the member is asked to speak (DOUBT, by a few nodes for all): steps are not signed, and
+// a forged one that runs ahead hides the true ones. A counter belongs to a stamp and
+// begins anew with each that the member says, so its answer ends what was forged; a step of a stamp
+// that this node has missed makes it ask for the stamp (WANT). On a new link each end says first how
 // far it has counted. Where nothing else is broadcast the
 // tree stays broken after failures: so one of all members, by chance, says its ANNOUNCE again
 // every 2 s, and more do when many steps are overdue.
@@ -72,7 +76,9 @@
 // cluster every stamp is known to all, after as many times 0.2 s and three packets as the piece is wide
 // (more where somebody has above 16 links, or lacks hundreds of members), and without any broadcast. Why it ends: a stamp is passed on by a node once, when it first
 // proves it; DIFFER is not answered with DIFFER; the sums are told
-// again only if a signature came since; a record is asked of one neighbour a second.
+// again only if a signature came since; a record is asked of one neighbour a second. One that names
+// members and does not prove them is in the others' way for that second only: for a minute what it
+// offers is asked of others as well, and who had the same is compared with.
 //
 // Messages get lost with links all the same. So a random neighbour is compared with once a second
 // after the start, ten times, then after 2, 4, 8 s and every 10 s. What a neighbour taught brings back
@@ -93,16 +99,22 @@
 //
 //	ANNOUNCE, RECORDS   if the host verified that the member itself signed it
 //	OBITUARY            if verified as the observer's, and that is a living member; 16 at
-//	                    once and one every 2 s from each observer; stamps must be known
-//	DOUBT               unsigned: has the member named speak, no more often than every 5 s
-//	TABLE               unsigned: a hint what to ask proofs for (of each neighbour 512 a second), or
-//	                    whom to doubt, each every 5 s at most
+//	                    once and one every 2 s from each observer, of all to whom there is no link
+//	                    together two for each member at once and one in 15 s; stamps must be known
+//	DOUBT               unsigned: has the member named speak, no more often than every 5 s, if it
+//	                    names its stamp
+//	TABLE               unsigned: a hint what to ask proofs for (of each neighbour 512 a second; who
+//	                    proves itself and is refused by the host, once a minute), or whom to doubt,
+//	                    each every 5 s at most
 //	COUNTERS            unsigned for cost. Forged steps can keep a dead member on the list
-//	                    for as long as they come, or make a living one seem to stand still
-//	                    later, by running ahead of it, but no faster than twice the time.
+//	                    for as long as they come. They can hide the steps of a living one by
+//	                    running ahead of it, 16 steps at most and no faster than twice the
+//	                    time: then it has to speak, once in two steps or more rarely, and is not down.
 //	                    They cannot bring anyone back, and obituaries work all the same.
 //	                    A member's own step on its own link is believed, whatever it is
 //	PING, ASK           64 at a time for others
+//	ANSWER              of a neighbour that was asked, to what it was asked: one that lies keeps
+//	                    this node from being an observer, not the others
 //
 // Nothing raises a member's stamp but its own signature; incarnations above MaxInc are
 // refused. Members, watermarks, observers of one suspicion, inquiries and lists are bounded;
@@ -116,7 +128,8 @@
 //
 //	PING PONG      nonce (4)
 //	ASK ANSWER     id nonce (4)
-//	COUNTERS       count, then each: id, step, low bits of the incarnation (2), age in 0.1 s (1)
+//	COUNTERS       count, then each: id, step, low bits of the stamp (2: 12 of the incarnation, 4 of
+//	               the refutation), age in 0.1 s (1)
 //	COMPARE DIFFER count, then sums (8 each)
 //	OBITUARY       id of the observer, length, signature, entries
 //	others         entries: count, then each: id incarnation refutation step age-in-ms

@@ -72,7 +72,9 @@ func (b *bench) wait(d time.Duration, living ...overlay.Peer) {
 func (b *bench) count(living ...overlay.Peer) {
 	var counts []Count
 	for _, p := range living {
-		counts = append(counts, Count{Peer: p, Count: uint32(b.now/(2*time.Second)) + 1, Tag: uint16(b.m.Member(p).Inc)})
+		if r := b.m.table.find(p); r != nil {
+			counts = append(counts, Count{Peer: p, Count: uint32(b.now/(5*time.Second)) + 1, Tag: tag(r.inc, r.ref)})
+		}
 	}
 	b.hear(b.m.links[0].peer, Message{Kind: Counters, Counts: counts})
 }

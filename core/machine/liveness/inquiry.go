@@ -8,11 +8,17 @@ import (
 
 // inquiry is the look for a member whose link fell without good-bye.
 type inquiry struct {
-	peer   overlay.Peer
-	inc    uint64
-	until  overlay.Time
-	again  bool // it had its second round
-	helped bool // somebody was asked
+	peer  overlay.Peer
+	inc   uint64
+	until overlay.Time
+	again bool      // it had its second round
+	asked []request // of helpers, of all rounds
+}
+
+// request is what a helper was asked.
+type request struct {
+	helper overlay.Peer
+	nonce  uint32
 }
 
 // relay is a look for somebody else.
@@ -34,16 +40,16 @@ func (m *Machine) inquire(r *record, why overlay.Reason) {
 	if why == overlay.Stopping {
 		q.until, q.again = m.now, true
 	} else {
-		q.helped = m.look(r.peer)
+		m.look(&q)
 	}
 	m.inquiries = append(m.inquiries, q)
 }
 
-// look pings a member, and has others ping it; it reports whether there were any.
-func (m *Machine) look(p overlay.Peer) bool {
+// look pings a member, and has others ping it.
+func (m *Machine) look(q *inquiry) {
+	p, asked := q.peer, 0
 	m.nonce++
 	m.say(p, Message{Kind: Ping, Nonce: m.nonce})
-	asked := 0
 	for _, i := range m.rng.Perm(len(m.links)) {
 		l := &m.links[i]
 		if asked == m.cfg.Helpers {
@@ -53,9 +59,9 @@ func (m *Machine) look(p overlay.Peer) bool {
 			continue
 		}
 		m.say(l.peer, Message{Kind: Ask, Peer: p, Nonce: m.nonce})
+		q.asked = append(q.asked, request{helper: l.peer, nonce: m.nonce})
 		asked++
 	}
-	return asked > 0
 }
 
 func (m *Machine) closeInquiry(p overlay.Peer) {
@@ -80,7 +86,7 @@ func (m *Machine) sweepInquiries() {
 		q.again = true
 		if suspectsSelf {
 			q.until = m.now + m.health.stretch(m.cfg.Round)
-			m.look(q.peer)
+			m.look(q)
 		}
 	}
 	if !suspectsSelf {
@@ -124,9 +130,15 @@ func (m *Machine) asked(from overlay.Peer, msg *Message) {
 	}
 }
 
-// answered: a helper reached the member that this node does not reach.
-func (m *Machine) answered(msg *Message) {
-	if slices.ContainsFunc(m.inquiries, func(q inquiry) bool { return q.peer == msg.Peer }) {
+// answered: a helper reached the member that this node does not reach. It may lie; but only who
+// was asked may, and who that is is chance.
+func (m *Machine) answered(from overlay.Peer, msg *Message) {
+	i := slices.IndexFunc(m.inquiries, func(q inquiry) bool { return q.peer == msg.Peer })
+	switch {
+	case i < 0: // the other helper was faster
+	case !slices.Contains(m.inquiries[i].asked, request{helper: from, nonce: msg.Nonce}):
+		m.stats.Strange++
+	default:
 		m.closeInquiry(msg.Peer)
 		m.stats.Indirect++
 	}

@@ -13,9 +13,11 @@ type link struct {
 	since  overlay.Time
 	noted  overlay.Time   // when the peer was told that it counts as down
 	again  overlay.Time   // when to compare once more
+	spoke  overlay.Time   // when a step of the peer, from itself, was passed on last
 	table  overlay.Time   // before that, the table is not sent again
 	fresh  bool           // something was learned since it was sent
 	wanted int            // records asked for in this tick
+	deaf   overlay.Time   // until then, what it is asked for is asked of others as well
 	news   []overlay.Peer // whom to tell of, one more than fewNews at most
 }
 
@@ -28,6 +30,12 @@ func (m *Machine) link(p overlay.Peer) *link {
 	return nil
 }
 
+// linked reports whether this node has a link to that very life of a member.
+func (m *Machine) linked(r *record) bool {
+	l := m.link(r.peer)
+	return l != nil && l.inc == r.inc
+}
+
 // linkUp: the handshake proved that life of the peer. That is the best proof there is,
 // and the peer learns at once if it counts as down here.
 func (m *Machine) linkUp(p overlay.Peer, inc uint64) {
@@ -37,7 +45,7 @@ func (m *Machine) linkUp(p overlay.Peer, inc uint64) {
 	if l := m.link(p); l != nil {
 		l.inc = inc
 	} else {
-		m.links = append(m.links, link{peer: p, inc: inc, since: m.now, noted: longAgo, again: overlay.Never, table: longAgo})
+		m.links = append(m.links, link{peer: p, inc: inc, since: m.now, noted: longAgo, spoke: longAgo, deaf: longAgo, again: overlay.Never, table: longAgo})
 	}
 	if m.left {
 		return
@@ -109,9 +117,11 @@ func (m *Machine) linkDown(p overlay.Peer, inc uint64, why overlay.Reason) {
 	if l == nil || l.inc > inc {
 		return
 	}
-	m.links = slices.DeleteFunc(m.links, func(l link) bool { return l.peer == p })
-	m.tree = slices.DeleteFunc(m.tree, func(t overlay.Peer) bool { return t == p })
 	r := m.table.find(p)
+	if r != nil && r.inc == l.inc && !overlay.Evidence(why) {
+		r.moved = max(r.moved, m.now-m.patience()/3) // it was there until now
+	}
+	m.unlink(p)
 	if m.left || r == nil || r.inc != inc || !r.up() || !overlay.Evidence(why) {
 		return
 	}
@@ -119,4 +129,9 @@ func (m *Machine) linkDown(p overlay.Peer, inc uint64, why overlay.Reason) {
 		m.begin(r) // the others were right
 	}
 	m.inquire(r, why)
+}
+
+func (m *Machine) unlink(p overlay.Peer) {
+	m.links = slices.DeleteFunc(m.links, func(l link) bool { return l.peer == p })
+	m.tree = slices.DeleteFunc(m.tree, func(t overlay.Peer) bool { return t == p })
 }

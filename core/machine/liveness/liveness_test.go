@@ -107,7 +107,8 @@ func TestInquiry(t *testing.T) {
 			case Pong:
 				b.hear(2, Message{Kind: Pong})
 			case Answer:
-				b.hear(3, Message{Kind: Answer, Peer: 2})
+				helper, nonce := b.helper()
+				b.hear(helper, Message{Kind: Answer, Peer: 2, Nonce: nonce})
 			}
 			b.wait(1500*time.Millisecond, others()...)
 			b.want(2, c.want)
@@ -250,7 +251,7 @@ func TestACounterThatBeganLongAgo(t *testing.T) {
 		t.Error("did not say how far it has counted itself")
 	}
 	steps := func(from overlay.Peer, count uint32) {
-		b.hear(from, Message{Kind: Counters, Counts: []Count{{Peer: 20, Count: count, Tag: 3}}})
+		b.hear(from, Message{Kind: Counters, Counts: []Count{{Peer: 20, Count: count, Tag: tag(3, 0)}}})
 	}
 	steps(20, 720)
 	for step := uint32(721); step < 730; step++ {

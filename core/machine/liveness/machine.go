@@ -24,12 +24,15 @@ type Machine struct {
 
 	table  table
 	marks  watermarks
-	quota  []quota // by observer, those who accused lately
+	quota  map[overlay.Peer]*quota // by observer, those who accused lately
 	links  []link
 	tree   []overlay.Peer // nil: all links
 	left   bool
 	proof  *Proof
 	refute refutation
+
+	strangers crowd // all observers without a link to this node
+	quotaRoom int   // quotas at which to look for useless ones
 
 	inquiries []inquiry
 	relays    []relay
@@ -38,14 +41,16 @@ type Machine struct {
 	guard     guard
 	health    health
 
-	count     uint32 // own counter
+	count     uint32 // own counter, since it began anew with a stamp:
+	counted   uint32 // that refutation
 	stepAt    overlay.Time
 	steps     []step // of counters, not passed on yet
 	scan      int
 	compareAt overlay.Time
-	rounds    int                   // comparisons since the last that brought something, about
-	newsAt    overlay.Time          // when news are passed on
-	wants     map[asking]bool       // in this tick
+	rounds    int               // comparisons since the last that brought something, about
+	newsAt    overlay.Time      // when news are passed on
+	wants     map[uint64][]want // by number of the member
+	spurned   spurned
 	revived   map[overlay.Peer]bool // given up, and doubted lately; maxEntries at most
 	reviveAt  overlay.Time          // when they may be doubted again
 	tickAt    overlay.Time
@@ -59,16 +64,18 @@ type Machine struct {
 // behind: members are believed for as long as the counters say. rng is the only source of
 // chance; the machine keeps it.
 func New(cfg Config, self overlay.Peer, inc uint64, now overlay.Time, rng *rand.Rand, known []Entry) *Machine {
-	m := &Machine{cfg: cfg, rng: rng, now: now, armed: overlay.Never, sweepAt: overlay.Never, newsAt: overlay.Never, wants: map[asking]bool{}, revived: map[overlay.Peer]bool{}}
+	m := &Machine{cfg: cfg, rng: rng, now: now, armed: overlay.Never, sweepAt: overlay.Never, newsAt: overlay.Never, wants: map[uint64][]want{}, revived: map[overlay.Peer]bool{}}
 	if m.cfg.ID == nil {
 		m.cfg.ID = func(p overlay.Peer) uint64 { return uint64(p) }
 	}
 	m.table = newTable(m.cfg.ID, 1+min(len(known), cfg.MaxMembers))
 	m.refute.at = overlay.Never
+	m.quota, m.quotaRoom = map[overlay.Peer]*quota{}, quotasKept
 	m.table.add(record{peer: self, inc: inc, state: Alive, told: Alive, since: now, moved: now, doubted: longAgo, fell: longAgo})
 	for _, e := range known {
 		if m.table.find(e.Peer) == nil && len(m.table.records) < cfg.MaxMembers && e.State == Alive && e.Inc <= cfg.MaxInc {
-			m.table.add(record{peer: e.Peer, inc: e.Inc, ref: e.Ref, state: Alive, told: Alive, since: now, count: e.Count, moved: now - e.Age, base: now - e.Age, proof: e.Proof, doubted: longAgo, fell: longAgo})
+			r := m.table.add(record{peer: e.Peer, inc: e.Inc, ref: e.Ref, state: Alive, told: Alive, since: now, proof: e.Proof, doubted: longAgo, fell: longAgo})
+			m.rebase(r, &e)
 		}
 	}
 	m.tickAt = now + overlay.Time(rng.Int64N(int64(cfg.Tick)))
@@ -127,7 +134,7 @@ func (m *Machine) message(from overlay.Peer, msg *Message) {
 	case Ask:
 		m.asked(from, msg)
 	case Answer:
-		m.answered(msg)
+		m.answered(from, msg)
 	case Counters:
 		m.counters(from, msg)
 	case Compare, Differ:
@@ -203,6 +210,7 @@ func (m *Machine) tick() {
 	late := m.scanTable()
 	m.sweepGuard()
 	m.remind()
+	m.spurned.expire(m.now)
 	m.askAnew()
 	m.pauseRevival()
 	m.compare()

@@ -12,6 +12,9 @@ func (m *Machine) records(from overlay.Peer, msg *Message) {
 	for i := range msg.Entries[:min(len(msg.Entries), maxEntries)] {
 		e := &msg.Entries[i]
 		switch {
+		case e.Refused:
+			m.spurned.spurn(m.now, e.ID)
+			m.granted(e)
 		case e.Peer == overlay.Nobody:
 			m.stats.Strange++
 		case !e.Verified:
@@ -20,8 +23,11 @@ func (m *Machine) records(from overlay.Peer, msg *Message) {
 			m.stats.Future++
 		case m.isSelf(e.Peer):
 			m.ownPast(e)
-		case e.State == Alive && m.alive(e), e.State == Left && m.leftBy(e):
-			m.learned(e.Peer, from)
+		default:
+			m.granted(e)
+			if e.State == Alive && m.alive(e) || e.State == Left && m.leftBy(e) {
+				m.learned(e.Peer, from)
+			}
 		}
 	}
 }
@@ -35,7 +41,7 @@ func (m *Machine) ownPast(e *Entry) {
 	}
 	m.stats.Twins++
 	if e.Inc == me.inc && e.Ref < math.MaxUint32 {
-		m.table.change(me, func() { me.ref = e.Ref + 1 })
+		m.table.change(me, func() { me.ref, me.count = e.Ref+1, 0 })
 		m.announce(0)
 	}
 }
@@ -74,10 +80,10 @@ func (m *Machine) supersede(r *record, inc uint64) {
 	r.told, r.count, r.fell = Unknown, 0, longAgo
 }
 
-// rebase begins counting anew.
+// rebase begins counting anew: each stamp has a counter of its own, so that what was
+// forged of the one before ends with it.
 func (m *Machine) rebase(r *record, e *Entry) {
-	r.count = max(r.count, e.Count)
-	r.first, r.base, r.moved = r.count, m.now-e.Age, m.now-e.Age
+	r.count, r.base, r.moved = e.Count, m.now-m.slack(), m.now-e.Age
 }
 
 // admit takes in a member that was not known, unless it is of the past; it reports
@@ -87,11 +93,11 @@ func (m *Machine) admit(e *Entry) bool {
 	case m.marks.past(e.Peer, e.Inc, e.Ref):
 		m.stats.Stale++
 		return false
-	case len(m.table.records) >= m.cfg.MaxMembers:
-		m.stats.Full++
-		return false
 	case e.Age > m.patience():
 		m.stats.Stale++ // it would expire at once
+		return false
+	case len(m.table.records) >= m.cfg.MaxMembers && !m.makeRoom():
+		m.stats.Full++
 		return false
 	}
 	r := m.table.add(record{peer: e.Peer, inc: e.Inc, ref: e.Ref, state: Alive, since: m.now, proof: e.Proof, doubted: longAgo, fell: longAgo})
@@ -100,6 +106,28 @@ func (m *Machine) admit(e *Entry) bool {
 	m.tell(r, 0)
 	return true
 }
+
+// makeRoom forgets, but for its stamp, whoever is gone the longest; it reports whether there was
+// somebody.
+func (m *Machine) makeRoom() bool {
+	if !m.roomy() {
+		return false
+	}
+	oldest := -1
+	for i := range m.table.records {
+		if r := &m.table.records[i]; !r.up() && !r.held && (oldest < 0 || r.since < m.table.records[oldest].since) {
+			oldest = i
+		}
+	}
+	if oldest < 0 {
+		return false
+	}
+	m.forget([]overlay.Peer{m.table.records[oldest].peer})
+	return true
+}
+
+// roomy reports whether there may be room for another member: those that are gone give way.
+func (m *Machine) roomy() bool { return m.table.living < m.cfg.MaxMembers }
 
 // leftBy: the node itself said good-bye. It reports whether that is news.
 func (m *Machine) leftBy(e *Entry) bool {
@@ -167,11 +195,13 @@ func (m *Machine) scanTable() int {
 		r := &m.table.records[m.scan]
 		switch {
 		case m.scan == 0:
-		case r.up() && m.now-r.moved > patience && !m.damped(r):
+		case r.up() && m.now-r.moved > patience && m.linked(r):
+			r.moved = m.now // seen with this node's own eyes
+		case r.up() && m.now-r.moved > patience && !m.damped(r) && m.now-r.doubted > speakWait:
 			m.stats.Expired++
 			m.down(r, true)
 		case r.up() && m.now-r.moved > patience*2/3 && len(late) < maxLate:
-			late = append(late, Entry{Peer: r.peer, State: r.state, Inc: r.inc, Count: r.count})
+			late = append(late, Entry{Peer: r.peer, State: r.state, Inc: r.inc, Ref: r.ref, Count: r.count})
 		case r.held && m.now-r.moved > patience:
 			r.held = false
 			m.tell(r, overlay.Silent)
@@ -180,6 +210,7 @@ func (m *Machine) scanTable() int {
 		}
 	}
 	m.inquireLate(late)
+	m.doubtLate(late)
 	m.forget(gone)
 	return len(late)
 }

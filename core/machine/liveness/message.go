@@ -33,6 +33,7 @@ type Entry struct {
 	Peer     overlay.Peer
 	State    State
 	Verified bool // by the host: Proof is of that node, at that stamp; not on the wire
+	Refused  bool // by the host: Proof is good, but that node may not be a member; only ID is set; not on the wire
 	Ref      uint32
 	Inc      uint64
 	Count    uint32
@@ -45,7 +46,7 @@ type Entry struct {
 type Count struct {
 	Peer  overlay.Peer
 	Count uint32
-	Tag   uint16 // the low bits of the incarnation
+	Tag   uint16 // the low bits of the stamp that it counts for
 	Age   uint8  // since the step, in tenths of a second; 255: that or more
 }
 

@@ -77,37 +77,3 @@ func (m *Machine) dropNews() {
 		m.links[i].news = m.links[i].news[:0]
 	}
 }
-
-// asking is a word of a member that a neighbour was asked for.
-type asking struct {
-	id, inc uint64
-	ref     uint32
-	left    bool
-}
-
-// mayAsk notes that a neighbour is asked for a record, unless another is being asked, or
-// this one has enough to do: then it is compared with again.
-func (m *Machine) mayAsk(l *link, e *Entry) bool {
-	a := asking{id: e.ID, inc: e.Inc, ref: e.Ref, left: e.State == Left}
-	if e.Peer != overlay.Nobody {
-		a.id = m.cfg.ID(e.Peer)
-	}
-	switch {
-	case m.wants[a]:
-		return false
-	case l.wanted >= maxWanted:
-		l.again = min(l.again, m.now)
-		return false
-	}
-	l.wanted++
-	m.wants[a] = true
-	return true
-}
-
-// askAnew: what was asked for and has not come by now may be asked of others.
-func (m *Machine) askAnew() {
-	clear(m.wants)
-	for i := range m.links {
-		m.links[i].wanted = 0
-	}
-}

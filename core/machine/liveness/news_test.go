@@ -218,3 +218,97 @@ func TestStrangersKeepTheirNumber(t *testing.T) {
 		t.Errorf("asked for %+v, %v", back, err)
 	}
 }
+
+// hogged has neighbour 2 name members first, each second, which it does not prove; 3 names the same and
+// would. It counts the seconds in which 3 was asked.
+func (b *bench) hogged(seconds int, table Message) (asked int) {
+	for range seconds {
+		b.wait(time.Second, others()...)
+		b.hear(2, table)
+		b.hear(3, table)
+		for _, s := range b.out.Sends {
+			if s.To == 3 && s.Msg.Kind == Want {
+				asked++
+			}
+		}
+	}
+	return asked
+}
+
+// Who names members and does not prove them keeps others from being asked for a second a minute at
+// most, and who was not asked for that reason is compared with.
+func TestWhoDoesNotAnswerBlocksNobody(t *testing.T) {
+	b := quiet(t)
+	table := Message{Kind: Table, Entries: []Entry{{ID: 77, State: Alive, Inc: 1}}}
+	if asked := b.hogged(2, table); asked == 0 {
+		t.Error("3 was not asked within two seconds")
+	}
+	const minutes = 10
+	if asked := b.hogged(minutes*60, table); asked < minutes*59 {
+		t.Errorf("3 was asked in %d of %d seconds", asked, minutes*60)
+	}
+	b.wait(2*time.Minute, others()...)
+	b.hear(2, table)
+	b.hear(3, table)
+	b.m.compareAt = overlay.Never // not by chance
+	if told := b.told(1100 * time.Millisecond); told[3][Compare] != 1 {
+		t.Errorf("told %v, want a comparison with 3", told)
+	}
+}
+
+// Who proves what it names is not taken for one that does not.
+func TestWhoAnswersIsNotDeaf(t *testing.T) {
+	b := quiet(t)
+	for p := overlay.Peer(100); p < 120; p++ {
+		b.hear(2, Message{Kind: Table, Entries: []Entry{{Peer: p, State: Alive, Inc: 1}}})
+		later := proven(p)
+		later.Ref = 3 // it has spoken meanwhile
+		b.hear(2, Message{Kind: Records, Entries: []Entry{later}})
+		b.wait(time.Second, others()...)
+	}
+	b.hear(2, Message{Kind: Table, Entries: []Entry{{ID: 77, State: Alive, Inc: 1}}})
+	b.hear(3, Message{Kind: Table, Entries: []Entry{{ID: 77, State: Alive, Inc: 1}}})
+	if b.said(Want) != 0 {
+		t.Error("3 was asked as well, though 2 has always answered")
+	}
+}
+
+// Members that trust refuses are known to others: they are asked for once a minute, not with each
+// comparison, and believed soon after trust accepts them.
+func TestWhoIsRefusedIsNotAskedForAgain(t *testing.T) {
+	b := quiet(t)
+	var table []Entry
+	for id := range uint64(200) {
+		table = append(table, Entry{ID: 1000 + id, State: Alive, Inc: 1})
+	}
+	asked := map[uint64]int{}
+	for range 60 {
+		b.hear(2, Message{Kind: Table, Entries: table})
+		for _, s := range b.out.Sends {
+			if s.Msg.Kind != Want {
+				continue
+			}
+			for _, e := range s.Msg.Entries {
+				asked[e.ID]++
+				b.hear(2, Message{Kind: Records, Entries: []Entry{{ID: e.ID, Refused: true, State: Alive, Inc: 1}}})
+			}
+		}
+		b.wait(time.Second-100*time.Millisecond, others()...)
+	}
+	for _, e := range table {
+		if asked[e.ID] != 1 {
+			t.Fatalf("%d was asked for %d times in a minute", e.ID, asked[e.ID])
+		}
+	}
+	b.wait(10*time.Second, others()...)
+	b.hear(2, Message{Kind: Table, Entries: table})
+	if b.said(Want) != 1 || len(b.out.Sends[0].Msg.Entries) != len(table) {
+		t.Errorf("said %d WANTs a minute later, want one for all", b.said(Want))
+	}
+	for id := range uint64(2 * maxSpurned) {
+		b.hear(2, Message{Kind: Records, Entries: []Entry{{ID: 1e6 + id, Refused: true, State: Alive, Inc: 1}}})
+	}
+	if n := len(b.m.spurned.until); n > maxSpurned {
+		t.Errorf("%d refused members are remembered", n)
+	}
+}

@@ -29,45 +29,12 @@ func (m *Machine) accused(e *Entry) {
 	}
 }
 
-// doubted: somebody takes members for down that others see.
-func (m *Machine) doubted(from overlay.Peer, msg *Message) {
-	for i := range msg.Entries[:min(len(msg.Entries), maxEntries)] {
-		e := &msg.Entries[i]
-		r := m.table.find(e.Peer)
-		switch {
-		case r == nil:
-		case m.isSelf(e.Peer):
-			m.speak(from, e)
-		default:
-			r.doubted = m.now
-		}
-	}
-}
-
-// speak answers a doubt about this node; if it went to everybody, not all at once.
-func (m *Machine) speak(from overlay.Peer, e *Entry) {
-	me := m.self()
-	if me.stamp(e.Inc, e.Ref) != 0 {
-		return
-	}
-	in := overlay.Time(0)
-	if from == overlay.Nobody {
-		if m.now < m.refute.back {
-			return
-		}
-		in = m.between(0, m.spread())
-		m.refute.back = m.now + in + doubtPause
-	}
-	m.raise()
-	m.announce(in)
-}
-
 // raise gives this node the next stamp, unless it has one that it did not say yet.
 func (m *Machine) raise() {
 	if me := m.self(); !m.refute.raised && me.ref < math.MaxUint32 {
 		m.stats.Refuted++
 		m.refute.raised = true
-		m.table.change(me, func() { me.ref++ })
+		m.table.change(me, func() { me.ref, me.count = me.ref+1, 0 })
 	}
 }
 
@@ -94,9 +61,9 @@ func (m *Machine) sweepRefutation() {
 
 // sayOwn broadcasts this node's word on itself.
 func (m *Machine) sayOwn() {
-	me := m.self()
-	e := me.entry(m.now)
-	e.Count, e.Age, e.Proof = m.count, 0, m.proof
+	m.recount()
+	e := m.self().entry(m.now)
+	e.Age, e.Proof = 0, m.proof
 	if m.left {
 		e.State = Left
 	}

@@ -55,6 +55,19 @@ func (m *Machine) Member(p overlay.Peer) Member {
 	return Member{Peer: r.peer, Inc: r.inc, State: r.state, Since: r.since, Held: r.held, Proof: r.proof}
 }
 
+// Awaits reports whether a member's own word is urgent: it is not taken for alive, or was asked to
+// speak a moment ago.
+func (m *Machine) Awaits(p overlay.Peer) bool {
+	r := m.table.find(p)
+	return r != nil && (r.state == Suspect || r.state == Down || m.now-r.doubted < doubtPause)
+}
+
+// Past reports whether a stamp is no news of a member.
+func (m *Machine) Past(p overlay.Peer, inc uint64, ref uint32) bool {
+	r := m.table.find(p)
+	return r != nil && r.stamp(inc, ref) <= 0
+}
+
 // Knows reports whether the machine may ever speak of p again by itself, or remembers
 // the stamp of its last life: a host that gives out numbers may take back the others.
 func (m *Machine) Knows(p overlay.Peer) bool {

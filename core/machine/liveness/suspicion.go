@@ -63,6 +63,7 @@ func (m *Machine) obituary(msg *Message) {
 			m.stats.Future++ // only the member itself raises it
 		case r.stamp(e.Inc, e.Ref) < 0 || !r.up():
 			m.stats.Stale++
+		case r.state == Suspect && len(r.suspicion.observers) == m.cfg.Observers: // more change nothing
 		case !m.allowed(msg.Peer):
 			m.stats.Cut++
 		default:

@@ -14,10 +14,9 @@ type record struct {
 	count     uint32
 	since     overlay.Time // of the state
 	moved     overlay.Time // when its counter did, as far as that can be known here
-	base      overlay.Time // when counting began here
+	base      overlay.Time // up to when its steps are accounted for, at twice their speed
 	fell      overlay.Time // when it was down last, in this life
 	doubted   overlay.Time // when this node last spread or heard a doubt
-	first     uint32       // the counter at base
 	proof     *Proof
 	suspicion *suspicion
 }
