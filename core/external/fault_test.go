@@ -201,6 +201,42 @@ func TestStuckInStop(t *testing.T) {
 	}
 }
 
+// A plugin that has left its group is ended like any other.
+func TestAPluginThatLeavesItsGroup(t *testing.T) {
+	t.Parallel()
+	w := started(t, "leaves its group")
+	pid, grandchild := w.pid(), w.grandchild()
+	expectStopWithin(t, w, time.Minute)
+	w.expectGone(pid)
+	w.expectGone(grandchild)
+}
+
+// A process that nobody can kill, as one of another user, is let go of; that it is left
+// is an error.
+func TestAProcessThatCannotBeKilled(t *testing.T) {
+	t.Parallel()
+	w := started(t, "stuck in stop")
+	pid := w.pid()
+	live, _ := w.facade.now()
+	_ = syscall.Kill(pid, syscall.SIGSTOP) // it does not see its lifeline end either
+	c := live.process.child
+	strike := c.strike
+	c.strike = func() {}
+	began := time.Now()
+	err := w.facade.Stop(t.Context())
+	if !errors.Is(err, errLeft) || !strings.Contains(err.Error(), itoa(pid)) {
+		t.Errorf("Stop: %v", err)
+	}
+	if took := time.Since(began); took > time.Minute {
+		t.Errorf("Stop took %v", took)
+	}
+	if !alive(pid) {
+		t.Error("it is gone, so this shows nothing")
+	}
+	strike()
+	<-c.lived
+}
+
 func expectStopWithin(t *testing.T, w *world, bound time.Duration) {
 	t.Helper()
 	began := time.Now()

@@ -118,8 +118,7 @@ func (g *guest[H]) begin(ctx context.Context) (_ *running[H], err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("%s: %w", g.label, p.lost(err))
-			p.end("ended: it could not be started")
+			err = errors.Join(fmt.Errorf("%s: %w", g.label, p.lost(err)), p.end("ended: it could not be started"))
 		}
 	}()
 	ctx, cancel := context.WithTimeoutCause(ctx, g.opts.Start, fmt.Errorf("%w within %v", ErrNotReady, g.opts.Start))
@@ -146,18 +145,18 @@ func (g *guest[H]) launching() plugin.Env {
 }
 
 // retire stops a plugin in good order, within the grace, and ends its process. That it
-// had to be killed is for the log: it is gone, which is what was asked for.
+// had to be killed is for the log: it is gone, which is what was asked for. One that is
+// not gone is an error.
 func (g *guest[H]) retire(ctx context.Context, old *running[H]) error {
 	stopping, cancel := context.WithTimeout(ctx, g.opts.Grace)
 	err := old.half.Stop(stopping)
 	cancel()
 	if err != nil {
-		err = fmt.Errorf("%s: stop: %w", g.label, old.process.lost(err))
-		old.process.end("killed: it did not stop")
+		err = errors.Join(fmt.Errorf("%s: stop: %w", g.label, old.process.lost(err)), old.process.end("killed: it did not stop"))
 	} else if err = old.process.stop(ctx); err != nil {
 		err = fmt.Errorf("%s: %w", g.label, err)
 	}
-	if err == nil || g.opts.Strict {
+	if err == nil || g.opts.Strict || errors.Is(err, errLeft) {
 		return err
 	}
 	g.env.Log.Warn("the plugin was not stopped in good order", "error", err)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -52,6 +53,9 @@ func beGuest(args []string) {
 		hostile(os.Stderr)
 	case "grandchild":
 		startGrandchild()
+	case "leaves its group":
+		startGrandchild()
+		joinGroupOfHost()
 	case "membership":
 		sdk.Serve(club())
 	case "registry":
@@ -120,6 +124,21 @@ func startGrandchild() {
 	say(fmt.Sprintf("grandchild %d", cmd.Process.Pid))
 }
 
+// joinGroupOfHost goes where nobody can be killed by the group without the host, and is
+// deaf to all that would end a plugin of good will.
+func joinGroupOfHost() {
+	signal.Ignore(syscall.SIGHUP)
+	_ = os.Unsetenv(sdk.LifelineVariable)
+	group, err := syscall.Getpgid(os.Getppid())
+	if err == nil {
+		err = syscall.Setpgid(0, group)
+	}
+	if err != nil {
+		say(err.Error())
+		os.Exit(1)
+	}
+}
+
 // settings are those of the backend of these tests.
 type settings struct {
 	Port uint16 `setting:"port" help:"where everybody is"`
@@ -171,7 +190,7 @@ func panicElsewhere(text string) {
 }
 
 func (b *oddBackend) Stop(context.Context) error {
-	if b.flaw == "stuck in stop" {
+	if b.flaw == "stuck in stop" || b.flaw == "leaves its group" {
 		select {}
 	}
 	b.mu.Lock()
