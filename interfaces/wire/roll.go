@@ -13,9 +13,9 @@ import (
 // The bounds on what one membership may name. Nothing beyond them is kept, so that it
 // ends with its process, and what only an earlier process knew makes room.
 const (
-	maxRoll  = 100_000     // members; neighbours as well
-	maxEnds  = 2 * maxRoll // of whose lives the last event is remembered
-	maxEarly = 4 * maxRoll // members and events before it has started
+	maxRoll = 100_000 // members; neighbours as well
+	perEnds = 2       // times as many, of whose lives the last event is remembered
+	perLoud = 4       // times as many members and events before it has started
 )
 
 // Roll is the host's copy of what a membership in another process knows. It is read
@@ -25,6 +25,7 @@ const (
 type Roll struct {
 	self name.Node
 	emit func(membership.Event)
+	most int // maxRoll, but for tests
 
 	mu       sync.Mutex
 	source   *Membership // whose picture counts
@@ -54,7 +55,7 @@ func (c *change) size() int { return len(c.members) + len(c.gone) + len(c.events
 // NewRoll makes an empty roll for a node. emit is called in the order of the events.
 func NewRoll(self name.Node, emit func(membership.Event)) *Roll {
 	return &Roll{
-		self: self, emit: emit, members: map[name.Node]membership.Member{}, told: map[name.Node]membership.Event{},
+		self: self, emit: emit, most: maxRoll, members: map[name.Node]membership.Member{}, told: map[name.Node]membership.Event{},
 		near: map[name.Node]bool{}, mood: map[membership.EventType]bool{}, stale: map[name.Node]bool{}, parted: map[name.Node]bool{},
 	}
 }
@@ -156,8 +157,8 @@ func (r *Roll) apply(source *Membership, c change) error {
 		return nil
 	case r.source == source:
 		return r.take(&c)
-	case len(source.early) >= maxTold || source.loud+c.size() > maxEarly:
-		return malformed("more than %d changes, or %d members, before it has started", maxTold, maxEarly)
+	case len(source.early) >= maxTold || source.loud+c.size() > perLoud*r.most:
+		return malformed("more than %d changes, or %d members, before it has started", maxTold, perLoud*r.most)
 	}
 	source.loud += c.size()
 	source.early = append(source.early, c)
@@ -197,17 +198,17 @@ func (r *Roll) makeRoom(c *change) error {
 			more++
 		}
 	}
-	if len(r.members)+more > maxRoll {
+	if len(r.members)+more > r.most {
 		r.evict("too many members for those of an earlier process", c.members)
 	}
-	if len(r.near)+len(c.events) > maxRoll {
+	if len(r.near)+len(c.events) > r.most {
 		r.part("too many neighbours for those of an earlier process")
 	}
-	if len(r.told)+len(c.events) > maxEnds {
+	if len(r.told)+len(c.events) > perEnds*r.most {
 		r.forget()
 	}
-	if len(r.members)+more > maxRoll || len(r.near)+len(c.events) > maxRoll {
-		return malformed("more than %d members or neighbours", maxRoll)
+	if len(r.members)+more > r.most || len(r.near)+len(c.events) > r.most {
+		return malformed("more than %d members or neighbours", r.most)
 	}
 	return nil
 }

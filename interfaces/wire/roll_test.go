@@ -95,6 +95,9 @@ func TestRollOutlivesProcesses(t *testing.T) {
 	}
 }
 
+// few is maxRoll in tests.
+const few = 1000
+
 // crowd is a change by which n members come or go, the first with a number; with events
 // if it wants them.
 func crowd(first, n int, event membership.EventType) (c change) {
@@ -117,15 +120,16 @@ func crowd(first, n int, event membership.EventType) (c change) {
 // What a process told that was too much is over with it: the next one is believed again.
 func TestAFloodOfMembersEndsWithItsProcess(t *testing.T) {
 	l := newLog()
+	l.roll.most = few
 	first := l.process(t)
 	l.apply(t, first, near(1, "b"))
-	l.apply(t, first, crowd(0, maxRoll-1, ""))
+	l.apply(t, first, crowd(0, few-1, ""))
 	l.told = nil
-	if err := l.roll.apply(first, crowd(maxRoll, 10, "")); err == nil {
+	if err := l.roll.apply(first, crowd(few, 10, "")); err == nil {
 		t.Error("more members than there may be are no error")
 	}
-	if n := len(l.roll.Members()); n > maxRoll {
-		t.Errorf("%d members are known, of at most %d", n, maxRoll)
+	if n := len(l.roll.Members()); n > few {
+		t.Errorf("%d members are known, of at most %d", n, few)
 	}
 	l.roll.lost(first)
 	second := l.process(t)
@@ -139,14 +143,15 @@ func TestAFloodOfMembersEndsWithItsProcess(t *testing.T) {
 
 func TestAFloodOfNeighboursEndsWithItsProcess(t *testing.T) {
 	l := newLog()
+	l.roll.most = few
 	first := l.process(t)
-	for i := range 2 * maxRoll / 1000 {
-		if err := l.roll.apply(first, crowd(i*1000, 1000, membership.PeerUp)); err != nil {
+	for i := range 2 * few / 10 {
+		if err := l.roll.apply(first, crowd(i*10, 10, membership.PeerUp)); err != nil {
 			break
 		}
 	}
-	if len(l.roll.near) > maxRoll {
-		t.Errorf("%d neighbours are known, of at most %d", len(l.roll.near), maxRoll)
+	if len(l.roll.near) > few {
+		t.Errorf("%d neighbours are known, of at most %d", len(l.roll.near), few)
 	}
 	l.roll.lost(first)
 	l.apply(t, l.process(t), near(1, "b"))
@@ -167,14 +172,15 @@ func TestNamesWithoutEnd(t *testing.T) {
 		default:
 		}
 	})
+	roll.most = few
 	l := &log{roll: roll}
 	m := l.process(t)
-	const each, rounds = 1000, 3 * maxRoll / 1000
+	const each, rounds = 10, 3 * few / 10
 	for i := range rounds {
 		l.apply(t, m, crowd(i*each, each, membership.MemberUp))
 		l.apply(t, m, crowd(i*each, each, membership.MemberDown))
 	}
-	if ups != each*rounds || downs != ups || len(roll.told) > 2*maxRoll {
+	if ups != each*rounds || downs != ups || len(roll.told) > 2*few {
 		t.Errorf("%d came and %d went of %d; %d are remembered", ups, downs, each*rounds, len(roll.told))
 	}
 	for i := range rounds { // these come and are never members
@@ -182,7 +188,7 @@ func TestNamesWithoutEnd(t *testing.T) {
 		c.members = nil
 		l.apply(t, m, c)
 	}
-	if len(roll.told) > 2*maxRoll {
+	if len(roll.told) > 2*few {
 		t.Errorf("%d are remembered", len(roll.told))
 	}
 }
@@ -190,13 +196,14 @@ func TestNamesWithoutEnd(t *testing.T) {
 // Before a process has started what it tells waits, within bounds.
 func TestALoudStartIsBounded(t *testing.T) {
 	l := newLog()
+	l.roll.most = few
 	m := &Membership{}
 	for i := range 20 {
-		if l.roll.apply(m, crowd(i*maxRoll, maxRoll/2, "")) != nil {
+		if l.roll.apply(m, crowd(i*few, few/2, "")) != nil {
 			return
 		}
 	}
-	t.Error("a million members wait")
+	t.Error("ten times as many members wait")
 }
 
 // Whatever a membership tells, what is read is sorted and named.

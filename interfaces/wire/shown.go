@@ -28,6 +28,7 @@ const (
 type Shown struct {
 	env   registry.Env
 	index *index.Index
+	most  int // maxShown, but for tests
 
 	mu     sync.Mutex
 	source *Registry // whose changes count
@@ -43,7 +44,7 @@ type shownKey struct {
 // NewShown makes an empty copy. It tells of changes as env.Emit wants them, and does not
 // show what env.Policy refuses.
 func NewShown(env registry.Env) *Shown {
-	return &Shown{env: env, index: index.New(env.Node), stale: map[shownKey]bool{}}
+	return &Shown{env: env, index: index.New(env.Node), most: maxShown, stale: map[shownKey]bool{}}
 }
 
 // Lookup reads memory; see registry.Plugin.
@@ -155,7 +156,7 @@ func (s *Shown) show(entry, old registry.Entry, had bool) error {
 	case !s.allows(entry):
 		return nil
 	case !s.roomFor(more, had):
-		return malformed("more than %d entries, or than %d bytes of them", maxShown, maxShownBytes)
+		return malformed("more than %d entries, or than %d bytes of them", s.most, maxShownBytes)
 	}
 	event := registry.Event{Type: registry.Registered, Entry: entry}
 	if had {
@@ -170,7 +171,7 @@ func (s *Shown) show(entry, old registry.Entry, had bool) error {
 // roomFor reports whether there is room, for which what only an earlier process showed
 // has to go if need be.
 func (s *Shown) roomFor(bytes int, had bool) bool {
-	fits := func() bool { return (had || s.index.Len() < maxShown) && s.bytes+bytes <= maxShownBytes }
+	fits := func() bool { return (had || s.index.Len() < s.most) && s.bytes+bytes <= maxShownBytes }
 	if !fits() {
 		s.evict("too much for what an earlier process showed", func(registry.Entry) bool { return true })
 	}
