@@ -502,6 +502,35 @@ func TestTrustThatIsGoneSaysNo(t *testing.T) {
 	plugintest.Eventually(t, "recovery", func() bool { return decide("a", trust.Key{1}) == nil })
 }
 
+// Hearsay is judged by the process as a plugin in the program judges it, and is not
+// believed while there is nobody to ask.
+func TestHearsayIsJudgedInTheProcess(t *testing.T) {
+	t.Parallel()
+	pins := plugintest.NewTrustPins()
+	pins.Put(name.MustNode("a@h"), trust.Key{1}, "operator")
+	facade := startTrust(t, pins)
+	vet := func(node string) error {
+		vetter, ok := any(facade).(trust.Vetter)
+		if !ok {
+			return nil // as the node takes it
+		}
+		return vetter.Vet(trust.Claim{Node: name.MustNode(node), Key: trust.Key{1}})
+	}
+	if err := vet("a@h"); err != nil {
+		t.Errorf("pinned: %v", err)
+	}
+	if err := vet("b@h"); !errors.Is(err, trust.ErrUntrusted) {
+		t.Errorf("unknown: %v", err)
+	}
+	_ = facade.Decide(t.Context(), trust.Claim{Node: name.MustNode("exit@h"), Key: trust.Key{1}})
+	if err := facade.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := vet("a@h"); !errors.Is(err, plugin.ErrGone) {
+		t.Errorf("without a process: %v", err)
+	}
+}
+
 // beHost is a host that is going to be killed: it has one plugin with a grandchild.
 func beHost(flaw string) {
 	path, err := os.Executable()

@@ -307,3 +307,12 @@ func (d *oddDecider) Decide(ctx context.Context, claim trust.Claim) error {
 	}
 	return nil
 }
+
+// Vet believes what is pinned.
+func (d *oddDecider) Vet(claim trust.Claim) error {
+	pin, found, err := d.env.Pins.Lookup(claim.Node)
+	if err == nil && (!found || pin.Key != claim.Key) {
+		err = fmt.Errorf("%w: %s", trust.ErrUntrusted, claim.Node)
+	}
+	return err
+}
