@@ -25,7 +25,8 @@ func WithCatalog(of func(*config.Config) (catalog.Catalog, error)) Option {
 }
 
 // ReplacePlugin reads the configuration again and starts the process of one plugin anew,
-// beside the old one, which stays if the new one does not work. No link is dropped.
+// beside the old one, which stays if the new one does not work. No link is dropped, but
+// for a transport, whose process has the sockets: its links are dialed again.
 func (c control) ReplacePlugin(ctx context.Context, kind, use string) (admin.Plugin, error) {
 	next, err := c.reread()
 	if err == nil {
@@ -101,8 +102,9 @@ func (c control) remake(cat catalog.Catalog, kind plugin.Kind, use string, next 
 	case plugin.Registry:
 		return newFrom(c.life, kind, use, cat.Registry, c.registryEnv, next)
 	case plugin.Transport:
+		return newFrom(c.life, kind, use, cat.Transport, same, next)
 	}
-	return nil, fmt.Errorf("%s: plugins of this kind cannot be replaced while the node runs", kind)
+	return nil, fmt.Errorf("%s: there is no kind of that name", kind)
 }
 
 func newFrom[P plugin.Part, E any](l *life, kind plugin.Kind, use string, list []plugin.Factory[P, E], env func(plugin.Env) E, cfg *config.Config) (plugin.Part, error) {

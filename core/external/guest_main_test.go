@@ -60,6 +60,8 @@ func beGuest(args []string) {
 		sdk.Serve(club())
 	case "registry":
 		sdk.Serve(books())
+	case "transport":
+		sdk.Serve(carrier())
 	case "trust":
 		sdk.Serve(decider())
 	}
