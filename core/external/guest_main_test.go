@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(sdk.CookieName) != "" {
 		beGuest(os.Args[1:])
 	}
+	if os.Getenv(bareHandshake().MagicCookieKey) != "" {
+		serveBare()
+	}
 	if len(os.Args) > 1 && os.Args[1] == "host" {
 		beHost(os.Args[2])
 	}
