@@ -9,6 +9,7 @@ LINTER   := $(BIN)/golangci-lint
 FUZZTIME ?= 300ms
 TIMEOUT  ?= 8m
 PLAIN    := cmd/barrel docs interfaces/plugintest
+PROMISED := TestKilledInTheMiddleOfCalls|TestAKilledHostLeavesNothing|TestALaunchIsQuick|TestACallCostsLittleMoreThanABareOne
 VIRTUAL  := TestANodeIsMoved|TestALatecomerIsKnownSoon|TestHalfOfAJoinStormDies|TestAPartitionOfHalfAnHour|TestASlowNodeIsNotDead|TestAThousandEvictions
 
 # What is compiled is the same wherever the checkout is, and is found again in Go's cache.
@@ -51,8 +52,9 @@ test-race: # unit and contract tests and examples; scenarios have one goroutine 
 
 # Each of these starts many processes, whose goroutines the tests of the packages have under
 # the race detector; `make race-programs` has them all under it.
-test-plain: # the program: scripts, networks of nodes, suites in processes, and the pages
+test-plain: # the program: scripts, networks of nodes, suites in processes, the pages, and times that are promised of processes
 	$(GO) test -vet=off -count=1 -timeout $(TIMEOUT) $(addprefix ./,$(PLAIN))
+	$(GO) test -vet=off -count=1 -timeout $(TIMEOUT) ./core/external -run '^($(PROMISED))$$'
 
 test-sim: # simulated worlds, and real nodes in virtual time, at full size; the race detector would shrink them
 	$(GO) test -vet=off -count=1 -timeout $(TIMEOUT) ./core/sim

@@ -70,7 +70,7 @@ type life struct {
 	gate                  gate
 
 	reloaded atomic.Pointer[config.Config] // as last read again; nil: never
-	replaced replaced
+	own      ownConfigs                    // of parts
 }
 
 func newLife(n *Node, me *self) *life {

@@ -28,19 +28,44 @@ func (c control) Reload(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, &admin.Error{Kind: admin.KindUsage, Text: err.Error() + "\nnothing was changed"}
 	}
+	keys := c.changed(next)
+	done := c.reloadParts(ctx, keys, next)
 	lines := []string{}
-	done := map[string]string{}
-	for _, key := range c.changed(next) {
-		part := ownerOf(key)
-		if _, asked := done[part]; !asked {
-			done[part] = c.reloadPart(ctx, part, next)
-		}
-		lines = append(lines, key+": "+done[part])
+	for _, key := range keys {
+		lines = append(lines, key+": "+done[ownerOf(key)].line)
 	}
 	c.reloaded.Store(next)
-	c.replaced.forget()
 	c.resolver.Invalidate(name.Node{}) // what a backend said may be different now
 	return lines, nil
+}
+
+// outcome is what came of the changed keys of a part.
+type outcome struct {
+	line string
+	kept bool // the part is as it was, and the next reload is to say or try so again
+}
+
+// reloadParts changes each part that has changed keys, and remembers what those that
+// stay as they are come from.
+func (c control) reloadParts(ctx context.Context, keys []string, next *config.Config) map[string]outcome {
+	changed, done := map[string][]string{}, map[string]outcome{}
+	var order []string
+	for _, key := range keys {
+		part := ownerOf(key)
+		if changed[part] == nil {
+			order = append(order, part)
+		}
+		changed[part] = append(changed[part], key)
+	}
+	kept := map[string]*config.Config{}
+	for _, part := range order {
+		done[part] = c.reloadPart(ctx, part, changed[part], next)
+		if done[part].kept {
+			kept[part] = c.configOf(part)
+		}
+	}
+	c.own.set(kept)
+	return done
 }
 
 // configNow is the configuration as last read.
@@ -73,22 +98,20 @@ func ownerOf(key string) string {
 	return words[0] + "/" + words[1]
 }
 
-func (c control) reloadPart(ctx context.Context, part string, next *config.Config) string {
+func (c control) reloadPart(ctx context.Context, part string, keys []string, next *config.Config) outcome {
 	if part == "trust" {
-		return outcome(c.reloadTrust(ctx, next), needsReconnect)
+		return outcomeOf(c.reloadTrust(ctx, next), needsReconnect)
 	}
-	if done, err := c.reloadProcess(ctx, part, next); done {
-		return outcome(err, isLive)
+	if done, err := c.reloadProcess(ctx, part, keys, next); done {
+		return outcomeOf(err, isLive)
 	}
-	for _, unit := range c.units {
-		r, ok := unit.Part.(plugin.Reloader)
-		if !ok || unit.Name != part {
-			continue
-		}
+	if r, ok := c.plugin(part).(plugin.Reloader); ok {
 		kind, use := splitID(part)
-		return outcome(r.Reload(ctx, next.Settings(plugin.Kind(kind), use)), isLive)
+		if settings := next.Settings(plugin.Kind(kind), use); settings != nil {
+			return outcomeOf(r.Reload(ctx, settings), isLive)
+		}
 	}
-	return needsRestart
+	return outcome{needsRestart, true}
 }
 
 // reloadTrust puts another plugin into the trust slot.
@@ -101,9 +124,9 @@ func (c control) reloadTrust(ctx context.Context, next *config.Config) error {
 	return c.exchangeTrust(ctx, mode, p)
 }
 
-func outcome(err error, done string) string {
+func outcomeOf(err error, done string) outcome {
 	if err != nil {
-		return fmt.Sprintf("not changed: %v", err)
+		return outcome{fmt.Sprintf("not changed: %v", err), true}
 	}
-	return done
+	return outcome{done, false}
 }

@@ -1,11 +1,13 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/barrelp2p/barrel/core/admin"
@@ -23,14 +25,15 @@ func WithCatalog(of func(*config.Config) (catalog.Catalog, error)) Option {
 }
 
 // ReplacePlugin reads the configuration again and starts the process of one plugin anew,
-// beside the old one, which stays if the new one does not work. No link is dropped.
+// beside the old one, which stays if the new one does not work. No link is dropped, but
+// for a transport, whose process has the sockets: its links are dialed again.
 func (c control) ReplacePlugin(ctx context.Context, kind, use string) (admin.Plugin, error) {
 	next, err := c.reread()
 	if err == nil {
 		err = c.replacePlugin(ctx, plugin.Kind(kind), use, next)
 	}
 	if err == nil {
-		c.replaced.note(id(plugin.Kind(kind), use), next)
+		c.own.note(id(plugin.Kind(kind), use), next)
 	}
 	if err != nil {
 		return admin.Plugin{}, explain(err)
@@ -99,8 +102,9 @@ func (c control) remake(cat catalog.Catalog, kind plugin.Kind, use string, next 
 	case plugin.Registry:
 		return newFrom(c.life, kind, use, cat.Registry, c.registryEnv, next)
 	case plugin.Transport:
+		return newFrom(c.life, kind, use, cat.Transport, same, next)
 	}
-	return nil, fmt.Errorf("%s: plugins of this kind cannot be replaced while the node runs", kind)
+	return nil, fmt.Errorf("%s: there is no kind of that name", kind)
 }
 
 func newFrom[P plugin.Part, E any](l *life, kind plugin.Kind, use string, list []plugin.Factory[P, E], env func(plugin.Env) E, cfg *config.Config) (plugin.Part, error) {
@@ -152,10 +156,12 @@ func (l *life) catalogNow() catalog.Catalog {
 	return cat
 }
 
-// reloadProcess puts a changed process, or changed settings of one, in force.
-func (c control) reloadProcess(ctx context.Context, part string, next *config.Config) (done bool, err error) {
+// reloadProcess puts the changed entry of a process in force, by a new one. Where only
+// its settings have changed it is for the plugin to take them; see plugin.Reloader.
+func (c control) reloadProcess(ctx context.Context, part string, keys []string, next *config.Config) (done bool, err error) {
 	kind, use := splitID(part)
-	if _, ok := c.plugin(part).(plugin.Replacer); !ok {
+	entry := func(key string) bool { return strings.HasPrefix(key, "plugins.") }
+	if _, ok := c.plugin(part).(plugin.Replacer); !ok || !slices.ContainsFunc(keys, entry) {
 		return false, nil
 	}
 	if _, still := next.Plugins[part]; !still {
@@ -164,37 +170,43 @@ func (c control) reloadProcess(ctx context.Context, part string, next *config.Co
 	return true, c.replacePlugin(ctx, plugin.Kind(kind), use, next)
 }
 
-// replaced remembers from which configuration each plugin comes that was replaced by
-// itself, so that the next reload knows what has changed for it.
-type replaced struct {
+// ownConfigs remembers from which configuration a part comes that does not come from the
+// one last read: it was replaced by itself since, or could not be changed. So the next
+// reload knows what has changed for it. "" is what no part owns.
+type ownConfigs struct {
 	mu    sync.Mutex
 	parts map[string]*config.Config
 }
 
-func (r *replaced) note(part string, cfg *config.Config) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.parts == nil {
-		r.parts = map[string]*config.Config{}
+func (o *ownConfigs) note(part string, cfg *config.Config) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.parts == nil {
+		o.parts = map[string]*config.Config{}
 	}
-	r.parts[part] = cfg
+	o.parts[part] = cfg
 }
 
-func (r *replaced) forget() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.parts = nil
+func (o *ownConfigs) set(parts map[string]*config.Config) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.parts = parts
 }
 
-func (r *replaced) list() map[string]*config.Config {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return maps.Clone(r.parts)
+func (o *ownConfigs) list() map[string]*config.Config {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return maps.Clone(o.parts)
+}
+
+// configOf is the configuration that a part comes from.
+func (l *life) configOf(part string) *config.Config {
+	return cmp.Or(l.own.list()[part], l.configNow())
 }
 
 // changed lists the keys that are not as the parts of this node know them.
 func (l *life) changed(next *config.Config) []string {
-	parts := l.replaced.list()
+	parts := l.own.list()
 	keys := slices.DeleteFunc(config.Diff(l.configNow(), next), func(key string) bool { return parts[ownerOf(key)] != nil })
 	for _, part := range slices.Sorted(maps.Keys(parts)) {
 		own := config.Diff(parts[part], next)

@@ -10,13 +10,12 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/plugintest"
-	"github.com/barrelp2p/barrel/interfaces/proto/discoveryv1"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 	"github.com/barrelp2p/barrel/interfaces/wire"
 )
 
-// BenchmarkDiscovery is one lookup by each road; bare is the gRPC call of go-plugin
-// without anything of ours around it.
+// BenchmarkDiscovery is one lookup by each road; bare is go-plugin without anything of
+// ours on either side.
 func BenchmarkDiscovery(b *testing.B) {
 	node := name.MustNode("a@h")
 	direct := &oddBackend{port: 9100}
@@ -40,24 +39,21 @@ func BenchmarkDiscovery(b *testing.B) {
 	b.Run("memory", lookup(wire.NewDiscovery(conn)))
 	end()
 	facade := benchFacade(b)
-	live, _ := facade.now()
-	bare := discoveryv1.NewDiscoveryClient(live.process.conn)
+	_, theirs := lookups(b, facade, startBare(b))
 	b.Run("bare", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := bare.Lookup(b.Context(), &discoveryv1.LookupRequest{Node: node.String()}); err != nil {
-				b.Fatal(err)
-			}
+			theirs()
 		}
 	})
 	b.Run("process", lookup(facade))
 }
 
-func benchSpec(b *testing.B, kind plugin.Kind, flaw string) Spec {
+func benchSpec(b testing.TB, kind plugin.Kind, flaw string) Spec {
 	b.Helper()
 	return Spec{Kind: kind, Name: "test", Command: executable(b), Args: []string{flaw}}
 }
 
-func benchFacade(b *testing.B) *discoveryFacade {
+func benchFacade(b testing.TB) *discoveryFacade {
 	b.Helper()
 	made, err := Discovery(benchSpec(b, plugin.Discovery, "good"), Options{}).New(plugintest.Env(b, "self@h"), &plugin.Section{})
 	if err != nil {

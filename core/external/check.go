@@ -51,7 +51,7 @@ func Check(ctx context.Context, spec Spec, opts Options, section plugin.Section,
 		return said, nil, fmt.Errorf("%s: %w", spec.label(), err)
 	}
 	defer func() {
-		if stopErr := p.stop(ctx); stopErr != nil && opts.Strict {
+		if stopErr := p.stop(ctx); stopErr != nil && (opts.Strict || errors.Is(stopErr, errLeft)) {
 			err = errors.Join(err, fmt.Errorf("%s: %w", spec.label(), stopErr))
 		}
 	}()

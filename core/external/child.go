@@ -41,13 +41,16 @@ type child struct {
 	greeting *greeting
 
 	pid    atomic.Int64  // 0 until it runs
+	strike func()        // kills the process and its group; set before pid
 	begun  atomic.Bool   // Start was called
-	exited chan struct{} // closed when the process is buried and its group killed
-	done   chan struct{} // closed when its output is read as well
+	exited *gate         // opened when the process is buried and its group killed, or is given up
+	done   *gate         // opened when its output is read as well
+	lived  chan struct{} // closed when nothing of it goes on here
 
 	mu     sync.Mutex
 	how    string // why it ended
 	byHost bool   // by us, and not by itself
+	given  bool   // up: it did not end when it was killed
 }
 
 var _ runner.Runner = (*child)(nil)
@@ -55,17 +58,28 @@ var _ runner.Runner = (*child)(nil)
 func newChild(spec Spec, p *program, log *output) *child {
 	return &child{
 		spec: spec, program: p, log: log, greeting: newGreeting(),
-		exited: make(chan struct{}), done: make(chan struct{}),
+		exited: newGate(), done: newGate(), lived: make(chan struct{}),
 	}
 }
+
+// gate is a channel that is closed once, by whoever comes first.
+type gate struct {
+	open chan struct{}
+	once sync.Once
+}
+
+func newGate() *gate { return &gate{open: make(chan struct{})} }
+
+func (g *gate) close() { g.once.Do(func() { close(g.open) }) }
 
 // Start starts the process and returns when it runs or does not.
 func (c *child) Start(context.Context) error {
 	c.begun.Store(true)
 	stdout, stderr, end, err := c.pipes()
 	if err != nil {
-		close(c.exited)
-		close(c.done)
+		c.exited.close()
+		c.done.close()
+		close(c.lived)
 		return err
 	}
 	cmd := c.command(stdout.w, stderr.w, end)
@@ -104,7 +118,8 @@ func (c *child) command(stdout, stderr, end *os.File) *exec.Cmd {
 func (c *child) live(cmd *exec.Cmd, stdout, stderr pipe, end *os.File, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	defer close(c.done)
+	defer close(c.lived)
+	defer c.done.close()
 	err := c.launch(cmd)
 	_, _ = stdout.w.Close(), stderr.w.Close()
 	if err != nil {
@@ -112,20 +127,23 @@ func (c *child) live(cmd *exec.Cmd, stdout, stderr pipe, end *os.File, started c
 		stdout.close()
 		stderr.close()
 		c.greeting.end()
-		close(c.exited)
+		c.exited.close()
 		started <- fmt.Errorf("program %s: %w", c.spec.Command, err)
 		return
 	}
+	c.strike = func() { killAll(cmd.Process) }
 	c.pid.Store(int64(cmd.Process.Pid))
+	if c.over() {
+		c.strike() // somebody wanted its end before it had a number
+	}
 	watcher := startWatcher(cmd.Process.Pid, end)
 	started <- nil
 	var reading sync.WaitGroup
 	reading.Go(func() { c.log.read("stdout", stdout.r, c.greeting.take) })
 	reading.Go(func() { c.log.read("stderr", stderr.r, nil) })
-	err = bury(cmd)
+	err = bury(cmd, watcher)
 	c.buried(cmd.ProcessState, err)
-	close(c.exited)
-	watcher.wait()
+	c.exited.close()
 	_ = c.lifeline.Close()
 	deadline := time.Now().Add(drainTime)
 	_, _ = stdout.r.SetReadDeadline(deadline), stderr.r.SetReadDeadline(deadline)
@@ -168,6 +186,13 @@ func (c *child) ended(how string) bool {
 	return true
 }
 
+// over reports whether the process has ended or is to end.
+func (c *child) over() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.how != ""
+}
+
 // bySelf reports whether the process has ended without our doing.
 func (c *child) bySelf() bool {
 	c.mu.Lock()
@@ -182,35 +207,10 @@ func (c *child) gone() *GoneError {
 	return &GoneError{How: c.how, Lines: c.log.last()}
 }
 
-// kill ends the process and its group at once and returns when they are gone.
-func (c *child) kill(why string) {
-	if c.ended(why) {
-		c.mu.Lock()
-		c.byHost = true
-		c.mu.Unlock()
-	}
-	select {
-	case <-c.exited:
-		return
-	default:
-	}
-	if pid := c.pid.Load(); pid > 0 {
-		killGroup(int(pid))
-		<-c.exited
-	}
-}
-
-// await waits for the last words of a process that has been ended.
-func (c *child) await() {
-	if c.begun.Load() {
-		<-c.done
-	}
-}
-
-// Wait waits until the process is gone.
+// Wait waits until the process is gone, or given up.
 func (c *child) Wait(ctx context.Context) error {
 	select {
-	case <-c.exited:
+	case <-c.exited.open:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -218,10 +218,7 @@ func (c *child) Wait(ctx context.Context) error {
 }
 
 // Kill is how go-plugin ends a process that it does not want.
-func (c *child) Kill(context.Context) error {
-	c.kill("ended by its host")
-	return nil
-}
+func (c *child) Kill(context.Context) error { return c.kill("ended by its host") }
 
 // Stdout has the greeting and nothing else.
 func (c *child) Stdout() io.ReadCloser { return c.greeting.r }

@@ -21,9 +21,9 @@ func ownGroup() *syscall.SysProcAttr {
 	return attr
 }
 
-// bury waits for a process and ends what is left of its group. The group is killed
-// before the process is reaped, so that nobody else can have its number by then.
-func bury(cmd *exec.Cmd) error {
+// bury waits for a process and ends what is left of its group, and the watcher. They are
+// killed before the process is reaped, so that nobody else can have its number by then.
+func bury(cmd *exec.Cmd, w watcher) error {
 	for {
 		err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
 		if !errors.Is(err, unix.EINTR) {
@@ -31,5 +31,6 @@ func bury(cmd *exec.Cmd) error {
 		}
 	}
 	killGroup(cmd.Process.Pid)
+	w.end()
 	return cmd.Wait()
 }

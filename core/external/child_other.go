@@ -11,9 +11,10 @@ import (
 // not reach it and all its children can be ended together.
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
-// bury waits for a process and ends what is left of its group.
-func bury(cmd *exec.Cmd) error {
+// bury waits for a process and ends what is left of its group, and the watcher.
+func bury(cmd *exec.Cmd, w watcher) error {
 	err := cmd.Wait()
 	killGroup(cmd.Process.Pid)
+	w.end()
 	return err
 }

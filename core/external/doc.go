@@ -16,8 +16,8 @@
 //	stdin        ─ nothing      stdout ─ lines until the greeting, then log lines
 //	stderr       ─ read here, never by go-plugin; the last 200 lines are kept
 //	fd 3         ─ the lifeline: it ends when this process does, by SIGKILL too
-//	group        ─ its own; killed as a whole when the process ends, and by a watcher in
-//	               it (a shell that reads the lifeline) when this process does
+//	group        ─ its own; killed as a whole when the process ends, and with the process
+//	               by a watcher (a shell that reads the lifeline) when this one does
 //
 // The socket is in a private directory of a short name, and both ends have
 // certificates made for this one process.

@@ -32,6 +32,7 @@ type guest[H half] struct {
 	contracts []string
 	connect   func(grpc.ClientConnInterface, wire.Description) H
 	revived   func(context.Context, H) // after a process took the place of another
+	alone     bool                     // two processes cannot run at a time: each wants the same address
 	tell      func(plugin.Health)
 	room      chan struct{}
 
@@ -104,35 +105,54 @@ func (g *guest[H]) Stop(ctx context.Context) error {
 	defer g.unlock()
 	old := g.swap(nil)
 	g.set(plugin.Health{State: plugin.Stopped})
-	if old != nil {
-		err = errors.Join(err, g.retire(ctx, old))
-	}
+	err = errors.Join(err, g.retire(ctx, old))
 	return errors.Join(err, os.RemoveAll(g.sockets))
 }
 
 // begin launches a process, gives it its settings and starts the plugin in it.
-func (g *guest[H]) begin(ctx context.Context) (_ *running[H], err error) {
-	p, err := launch(ctx, g.runs(), g.opts, g.sockets, g.contracts, g.env.Log)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", g.label, err)
-	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("%s: %w", g.label, p.lost(err))
-			p.end("ended: it could not be started")
-		}
-	}()
-	ctx, cancel := context.WithTimeoutCause(ctx, g.opts.Start, fmt.Errorf("%w within %v", ErrNotReady, g.opts.Start))
-	defer cancel()
-	now := &running[H]{process: p, half: g.connect(p.conn, p.said)}
-	problems, err := now.half.Configure(ctx, g.launching(), g.settings(), p.contract)
-	if len(problems) > 0 {
-		err = &plugin.SettingsError{Kind: g.runs().Kind, Name: g.runs().Name, Problems: problems}
+func (g *guest[H]) begin(ctx context.Context) (*running[H], error) {
+	next, err := g.prepare(ctx)
+	if err == nil {
+		err = g.startIn(ctx, next)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return now, now.half.Start(ctx)
+	return next, nil
+}
+
+// prepare launches a process and gives it its settings. What is wrong with either shows
+// before anything is bound to an address or told to anybody.
+func (g *guest[H]) prepare(ctx context.Context) (_ *running[H], err error) {
+	p, err := launch(ctx, g.runs(), g.opts, g.sockets, g.contracts, g.env.Log)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", g.label, err)
+	}
+	next := &running[H]{process: p, half: g.connect(p.conn, p.said)}
+	return next, g.within(ctx, next, func(ctx context.Context) error {
+		problems, err := next.half.Configure(ctx, g.launching(), g.settings(), p.contract)
+		if len(problems) > 0 {
+			return &plugin.SettingsError{Kind: g.runs().Kind, Name: g.runs().Name, Problems: problems}
+		}
+		return err
+	})
+}
+
+// startIn starts the plugin in a process that is prepared.
+func (g *guest[H]) startIn(ctx context.Context, next *running[H]) error {
+	return g.within(ctx, next, next.half.Start)
+}
+
+// within does something with a new process in the time that a start may take. If it
+// fails, the process is ended.
+func (g *guest[H]) within(ctx context.Context, next *running[H], do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, g.opts.Start, fmt.Errorf("%w within %v", ErrNotReady, g.opts.Start))
+	defer cancel()
+	err := do(ctx)
+	if err == nil {
+		return nil
+	}
+	return errors.Join(fmt.Errorf("%s: %w", g.label, next.process.lost(err)), next.process.end("ended: it could not be started"))
 }
 
 // launching is the environment of the next process, which knows how many came before.
@@ -146,18 +166,21 @@ func (g *guest[H]) launching() plugin.Env {
 }
 
 // retire stops a plugin in good order, within the grace, and ends its process. That it
-// had to be killed is for the log: it is gone, which is what was asked for.
+// had to be killed is for the log: it is gone, which is what was asked for. One that is
+// not gone is an error.
 func (g *guest[H]) retire(ctx context.Context, old *running[H]) error {
+	if old == nil {
+		return nil
+	}
 	stopping, cancel := context.WithTimeout(ctx, g.opts.Grace)
 	err := old.half.Stop(stopping)
 	cancel()
 	if err != nil {
-		err = fmt.Errorf("%s: stop: %w", g.label, old.process.lost(err))
-		old.process.end("killed: it did not stop")
+		err = errors.Join(fmt.Errorf("%s: stop: %w", g.label, old.process.lost(err)), old.process.end("killed: it did not stop"))
 	} else if err = old.process.stop(ctx); err != nil {
 		err = fmt.Errorf("%s: %w", g.label, err)
 	}
-	if err == nil || g.opts.Strict {
+	if err == nil || g.opts.Strict || errors.Is(err, errLeft) {
 		return err
 	}
 	g.env.Log.Warn("the plugin was not stopped in good order", "error", err)
@@ -280,7 +303,8 @@ type guested[H half] interface{ own() *guest[H] }
 func (g *guest[H]) own() *guest[H] { return g }
 
 // Replace starts the process that next describes beside the old one and puts it in its
-// place when it works. If it does not, the old one stays and nobody has noticed.
+// place when it works. If it does not, the old one stays and nobody has noticed. Where
+// two cannot run at a time see succeed.
 func (g *guest[H]) Replace(ctx context.Context, next plugin.Part) error {
 	other, ok := next.(guested[H])
 	if !ok {
@@ -296,18 +320,49 @@ func (g *guest[H]) exchange(ctx context.Context, spec Spec, section plugin.Secti
 	}
 	defer g.unlock()
 	oldSpec, oldSection := g.describe(spec, section)
-	next, err := g.begin(ctx)
+	next, err := g.prepare(ctx)
+	if err == nil && g.alone {
+		return g.succeed(ctx, next, oldSpec, oldSection)
+	}
+	if err == nil {
+		err = g.startIn(ctx, next)
+	}
 	if err != nil {
 		g.describe(oldSpec, oldSection)
 		return fmt.Errorf("%w; the old process stays", err)
 	}
-	old := g.swap(next)
+	return g.retire(ctx, g.install(ctx, next))
+}
+
+// succeed ends the old process and starts the plugin in the one that is to follow. If
+// that fails, one of the old program is started again, by now or by the supervisor.
+func (g *guest[H]) succeed(ctx context.Context, next *running[H], oldSpec Spec, oldSection plugin.Section) error {
+	err := g.retire(ctx, g.swap(nil))
+	if err == nil {
+		err = g.startIn(ctx, next)
+	} else {
+		_ = next.process.end("ended: the one before it did not end")
+	}
+	if err == nil {
+		g.install(ctx, next)
+		return nil
+	}
+	g.describe(oldSpec, oldSection)
+	err = fmt.Errorf("%w; the old program is started again", err)
+	old, again := g.begin(ctx)
+	if again != nil {
+		return errors.Join(err, again)
+	}
+	g.install(ctx, old)
+	return err
+}
+
+// install puts a process that works in, and returns the one before.
+func (g *guest[H]) install(ctx context.Context, next *running[H]) (old *running[H]) {
+	old = g.swap(next)
 	g.feel(plugin.Health{State: plugin.Healthy})
 	g.revived(ctx, next.half)
-	if old != nil {
-		return g.retire(ctx, old)
-	}
-	return nil
+	return old
 }
 
 // describe changes what the next process is to be.

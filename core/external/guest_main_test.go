@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -29,6 +30,9 @@ import (
 func TestMain(m *testing.M) {
 	if os.Getenv(sdk.CookieName) != "" {
 		beGuest(os.Args[1:])
+	}
+	if os.Getenv(bareHandshake().MagicCookieKey) != "" {
+		serveBare()
 	}
 	if len(os.Args) > 1 && os.Args[1] == "host" {
 		beHost(os.Args[2])
@@ -52,10 +56,15 @@ func beGuest(args []string) {
 		hostile(os.Stderr)
 	case "grandchild":
 		startGrandchild()
+	case "leaves its group":
+		startGrandchild()
+		joinGroupOfHost()
 	case "membership":
 		sdk.Serve(club())
 	case "registry":
 		sdk.Serve(books())
+	case "transport":
+		sdk.Serve(carrier())
 	case "trust":
 		sdk.Serve(decider())
 	}
@@ -120,6 +129,21 @@ func startGrandchild() {
 	say(fmt.Sprintf("grandchild %d", cmd.Process.Pid))
 }
 
+// joinGroupOfHost goes where nobody can be killed by the group without the host, and is
+// deaf to all that would end a plugin of good will.
+func joinGroupOfHost() {
+	signal.Ignore(syscall.SIGHUP)
+	_ = os.Unsetenv(sdk.LifelineVariable)
+	group, err := syscall.Getpgid(os.Getppid())
+	if err == nil {
+		err = syscall.Setpgid(0, group)
+	}
+	if err != nil {
+		say(err.Error())
+		os.Exit(1)
+	}
+}
+
 // settings are those of the backend of these tests.
 type settings struct {
 	Port uint16 `setting:"port" help:"where everybody is"`
@@ -171,7 +195,7 @@ func panicElsewhere(text string) {
 }
 
 func (b *oddBackend) Stop(context.Context) error {
-	if b.flaw == "stuck in stop" {
+	if b.flaw == "stuck in stop" || b.flaw == "leaves its group" {
 		select {}
 	}
 	b.mu.Lock()
@@ -287,4 +311,13 @@ func (d *oddDecider) Decide(ctx context.Context, claim trust.Claim) error {
 		return fmt.Errorf("%w: %s", trust.ErrKeyMismatch, claim.Node)
 	}
 	return nil
+}
+
+// Vet believes what is pinned.
+func (d *oddDecider) Vet(claim trust.Claim) error {
+	pin, found, err := d.env.Pins.Lookup(claim.Node)
+	if err == nil && (!found || pin.Key != claim.Key) {
+		err = fmt.Errorf("%w: %s", trust.ErrUntrusted, claim.Node)
+	}
+	return err
 }

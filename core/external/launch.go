@@ -41,7 +41,7 @@ func launch(ctx context.Context, spec Spec, opts Options, sockets string, contra
 	p := &process{spec: spec, opts: opts, sockets: sockets}
 	defer func() {
 		if err != nil {
-			p.end("ended: " + err.Error())
+			err = errors.Join(err, p.end("ended: "+err.Error()))
 		}
 	}()
 	program, err := loadProgram(spec, sockets)
@@ -101,7 +101,7 @@ func (bareConn) GRPCClient(_ context.Context, _ *goplugin.GRPCBroker, conn *grpc
 // greet starts the process and connects. go-plugin's own waiting has no end against a
 // process that stops in the middle, so the process is killed when time is up.
 func (p *process) greet(ctx context.Context) error {
-	defer context.AfterFunc(ctx, func() { p.child.kill("killed while it was starting") })()
+	defer context.AfterFunc(ctx, func() { _ = p.child.kill("killed while it was starting") })()
 	protocol, err := p.client.Client()
 	if err != nil {
 		return err
@@ -121,12 +121,12 @@ func (p *process) greet(ctx context.Context) error {
 // explain says why a process did not become ready, in its own last words if it has any.
 func (p *process) explain(ctx context.Context, err error) error {
 	select {
-	case <-p.child.exited:
+	case <-p.child.exited.open:
 	case <-time.After(exitPatience):
 	}
 	ended := p.child.bySelf()
-	p.child.kill("ended by its host")
-	p.child.await()
+	_ = p.child.kill("ended by its host")
+	p.child.settle()
 	gone := p.child.gone()
 	switch {
 	case ctx.Err() != nil:
@@ -177,23 +177,26 @@ func (p *process) stop(ctx context.Context) error {
 	// What it answers does not matter: that it ends does.
 	_ = p.conn.Invoke(ctx, "/plugin.GRPCController/Shutdown", &emptypb.Empty{}, &emptypb.Empty{})
 	select {
-	case <-p.child.exited:
-		p.end("")
-		return nil
+	case <-p.child.exited.open:
+		return p.end("")
 	case <-ctx.Done():
 	}
-	p.end("killed: it did not end when it was told to")
+	if err := p.end("killed: it did not end when it was told to"); err != nil {
+		return err
+	}
 	return errStubborn
 }
 
-// end kills what is left and lets go of everything.
-func (p *process) end(why string) {
+// end kills what is left and lets go of everything. It is errLeft if the process does
+// not end.
+func (p *process) end(why string) (err error) {
 	if p.child != nil {
-		p.child.kill(why)
+		err = p.child.kill(why)
 	}
 	if p.client != nil {
 		p.client.Kill() // nothing is left to kill; it closes the connection and waits for its goroutines
 	}
+	return err
 }
 
 // lost is err with what is known of the end of the process, if it has ended.
@@ -202,12 +205,12 @@ func (p *process) lost(err error) error {
 		return err
 	}
 	select {
-	case <-p.child.exited:
+	case <-p.child.exited.open:
 	case <-time.After(exitPatience):
 		return err
 	}
 	select {
-	case <-p.child.done:
+	case <-p.child.done.open:
 	case <-time.After(exitPatience / 4):
 	}
 	return p.child.gone()

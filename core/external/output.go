@@ -34,7 +34,7 @@ type output struct {
 	now func() time.Time
 
 	mu      sync.Mutex
-	lines   []string // a ring of keptLines
+	lines   []kept // a ring of keptLines
 	next    int
 	room    float64 // lines that may still be logged
 	filled  time.Time
@@ -94,17 +94,43 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	}
 }
 
+// kept is a line that is kept. One over the limit is read when it is wanted only: to
+// read it takes much longer than to write it.
+type kept struct {
+	text string
+	raw  bool
+}
+
+func (k kept) line() string {
+	if k.raw {
+		entry := parseLine([]byte(k.text))
+		return clip(entry.line(), keptLine)
+	}
+	return k.text
+}
+
 // last is the lines that are kept, the oldest first.
 func (o *output) last() []string {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	return slices.Concat(o.lines[o.next:], o.lines[:o.next])
+	ring := slices.Concat(o.lines[o.next:], o.lines[:o.next])
+	o.mu.Unlock()
+	lines := make([]string, len(ring))
+	for i, k := range ring {
+		lines[i] = k.line()
+	}
+	return lines
 }
 
 func (o *output) say(stream string, raw []byte) {
-	entry := parseLine(raw[:min(len(raw), maxLine)])
-	dropped, allowed := o.keep(entry.line())
-	if !allowed || !o.log.Enabled(context.Background(), entry.level) {
+	raw = raw[:min(len(raw), maxLine)]
+	dropped, allowed := o.admit()
+	if !allowed {
+		o.keep(kept{text: string(raw[:min(len(raw), keptLine)]), raw: true})
+		return
+	}
+	entry := parseLine(raw)
+	o.keep(kept{text: clip(entry.line(), keptLine)})
+	if !o.log.Enabled(context.Background(), entry.level) {
 		return
 	}
 	attrs := append([]slog.Attr{slog.String("stream", stream)}, entry.fields...)
@@ -114,17 +140,22 @@ func (o *output) say(stream string, raw []byte) {
 	o.log.LogAttrs(context.Background(), entry.level, entry.message, attrs...) //nolint:sloglint // the words are those of the plugin
 }
 
-// keep puts a line into the ring and says whether it may be logged too.
-func (o *output) keep(line string) (dropped int, allowed bool) {
+// keep puts a line into the ring.
+func (o *output) keep(line kept) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	line = clip(line, keptLine)
 	if len(o.lines) < keptLines {
 		o.lines = append(o.lines, line)
-	} else {
-		o.lines[o.next] = line
-		o.next = (o.next + 1) % keptLines
+		return
 	}
+	o.lines[o.next] = line
+	o.next = (o.next + 1) % keptLines
+}
+
+// admit says whether a line may be logged, and how many before it were not.
+func (o *output) admit() (dropped int, allowed bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	now := o.now()
 	o.room = min(lineBurst, o.room+float64(now.Sub(o.filled))/float64(lineEvery))
 	o.filled = now

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // maxProgram is how large a program may be, in bytes.
@@ -29,7 +30,8 @@ func Checksum(path string) (string, error) {
 }
 
 func openRegular(path string) (*os.File, error) {
-	f, err := os.Open(path)
+	// Without O_NONBLOCK a pipe with a name would be waited for until somebody writes to it.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("program: %w", err)
 	}

@@ -155,6 +155,7 @@ func expectCalls(t *testing.T, network bool) {
 	expect("tgkill of another", unix.Tgkill(self, unix.Gettid(), 0), nil)
 	expect("tkill", call(unix.SYS_TKILL, uintptr(self)), unix.EPERM)
 	expect("pidfd", call(unix.SYS_PIDFD_OPEN, uintptr(self)), unix.EPERM)
+	expect("io_uring", call(unix.SYS_IO_URING_SETUP, 1, 0), unix.EPERM) // it would do what is refused here
 	_, err := unix.FcntlInt(0, unix.F_SETSIG, 0)
 	expect("setsig", err, unix.EPERM)
 	_, err = unix.FcntlInt(0, unix.F_GETFD, 0)

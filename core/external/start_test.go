@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -174,6 +175,13 @@ func TestSpecsThatCannotBe(t *testing.T) {
 		if err := spec.validate(); err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("%+v: %v", spec, err)
 		}
+	}
+	fifo := filepath.Join(t.TempDir(), "fifo") // nobody will ever write to it
+	if err := syscall.Mkfifo(fifo, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Checksum(fifo); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("%s: %v", fifo, err)
 	}
 	for text, path := range map[string]string{"no such file": "/no/such/file", "not a regular file": "/tmp", "not executable": "/etc/passwd"} {
 		if _, err := loadProgram(Spec{Command: path}, t.TempDir()); err == nil || !strings.Contains(err.Error(), text) {

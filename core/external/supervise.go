@@ -39,7 +39,7 @@ func (g *guest[H]) attend(ctx context.Context, live *running[H], changed <-chan 
 			return
 		case <-changed:
 			return
-		case <-live.process.child.exited:
+		case <-live.process.child.exited.open:
 			g.lose(ctx, live)
 			return
 		case <-ticker.C:
@@ -49,7 +49,7 @@ func (g *guest[H]) attend(ctx context.Context, live *running[H], changed <-chan 
 			continue
 		}
 		if misses++; misses >= g.opts.Misses {
-			live.process.child.kill(fmt.Sprintf("killed: no sign of life %d times in a row", misses))
+			_ = live.process.child.kill(fmt.Sprintf("killed: no sign of life %d times in a row", misses))
 		}
 	}
 }
@@ -83,12 +83,12 @@ func (g *guest[H]) lose(ctx context.Context, live *running[H]) {
 	if current, _ := g.now(); current != live {
 		return
 	}
-	live.process.child.await()
+	live.process.child.settle()
 	g.swap(nil)
 	gone := live.process.child.gone()
 	g.env.Log.Warn("the process of the plugin has ended", "end", gone)
 	g.feel(plugin.Health{State: plugin.Degraded, Detail: gone.Error()})
-	live.process.end("")
+	_ = live.process.end("") // it has ended, or it was said that it does not
 }
 
 // revive starts new processes, with growing pauses, until one works. It reports false

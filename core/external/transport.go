@@ -35,6 +35,7 @@ func Transport(spec Spec, opts Options) transport.Factory {
 			f.guest = newGuest(spec, opts, env, *section, []string{transport.Contract}, func(conn grpc.ClientConnInterface, said wire.Description) *wire.Transport {
 				return wire.NewTransport(conn, said.Sockets)
 			})
+			f.guest.alone = true
 			return f, nil
 		})
 }

@@ -34,6 +34,7 @@ type trustFacade struct{ *guest[*wire.Trust] }
 
 var (
 	_ trust.Plugin          = (*trustFacade)(nil)
+	_ trust.Vetter          = (*trustFacade)(nil)
 	_ plugin.Reloader       = (*trustFacade)(nil)
 	_ plugin.HealthReporter = (*trustFacade)(nil)
 	_ plugin.HealthTeller   = (*trustFacade)(nil)
@@ -46,6 +47,18 @@ var (
 func (f *trustFacade) Decide(ctx context.Context, claim trust.Claim) error {
 	_, err := call(ctx, f.guest, func(ctx context.Context, t *wire.Trust) (struct{}, error) {
 		return struct{}{}, t.Decide(ctx, claim)
+	})
+	return err
+}
+
+// Vet asks the plugin about hearsay, if it has a word on it; while there is no process
+// to ask, hearsay is not believed.
+func (f *trustFacade) Vet(claim trust.Claim) error {
+	if !f.Can(wire.AbilityVet) {
+		return nil
+	}
+	_, err := call(context.Background(), f.guest, func(_ context.Context, t *wire.Trust) (struct{}, error) {
+		return struct{}{}, t.Vet(claim)
 	})
 	return err
 }

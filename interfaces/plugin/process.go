@@ -30,7 +30,8 @@ type Facade interface{ Can(ability string) bool }
 // Replacer is the optional ability of a plugin in a process of its own to go on as
 // another one: next was made from the settings of now and was never started. Its process
 // is started beside the old one and takes its place when it works; with an error the old
-// one stays. next is not used afterwards.
+// one stays. A transport is ended first, since both want the same address, and started
+// again if next cannot have it. next is not used afterwards.
 type Replacer interface {
 	Replace(ctx context.Context, next Part) error
 }

@@ -66,6 +66,7 @@ func trustChecks() []check[TrustHarness] {
 		{"pin that cannot be written means no", trustUnwritable},
 		{"ended context means no", trustContext},
 		{"stopped plugin says no", trustStopped},
+		{"hearsay", trustHearsay},
 		{"one winner of concurrent first contacts", trustConcurrent},
 		{"refusals name the peer in one line", trustTexts},
 		{"health tells of a broken store", trustHealth},

@@ -40,6 +40,8 @@ const (
 	alwaysWell        flaw = "calls itself healthy with a broken store"
 	mixesReasons      flaw = "calls a changed key untrusted"
 	failsTwice        flaw = "fails at the second Stop"
+	believesHearsay   flaw = "believes whatever is said"
+	pinsHearsay       flaw = "pins what it only heard"
 )
 
 // flawedTrust is a trust plugin for both modes with one thing wrong.
@@ -104,6 +106,24 @@ func (p *flawedTrust) Decide(ctx context.Context, c trust.Claim) error {
 		p.mu.Unlock()
 	}
 	return err
+}
+
+func (p *flawedTrust) Vet(c trust.Claim) error {
+	pin, found, err := p.pins.Lookup(c.Node)
+	switch {
+	case p.flaw == believesHearsay:
+		return nil
+	case err != nil:
+		return err
+	case !found && p.flaw == pinsHearsay:
+		_ = p.pins.PinIfAbsent(c.Node, c.Key, "test")
+	case found && pin.Key != c.Key:
+		return fmt.Errorf("%w: %s", trust.ErrKeyMismatch, c.Node)
+	}
+	if !found && !p.tofu {
+		return fmt.Errorf("%w: %s", trust.ErrUntrusted, c.Node)
+	}
+	return nil
 }
 
 func (p *flawedTrust) available(ctx context.Context) error {
@@ -235,6 +255,8 @@ func TestTrustSuiteFindsFlaws(t *testing.T) {
 		{mixesReasons,
 			[]string{"changed key is refused", "changed key is never pinned", "key of another name does not help", "operator's change counts at once"},
 			[]string{"changed key is refused", "changed key is never pinned", "key of another name does not help", "operator's change counts at once"}},
+		{believesHearsay, []string{"hearsay"}, []string{"hearsay"}},
+		{pinsHearsay, []string{"hearsay"}, []string{"hearsay"}},
 		{failsTwice, []string{"lifecycle", "stopped plugin says no"}, []string{"lifecycle", "stopped plugin says no"}},
 	}
 	for _, c := range cases {

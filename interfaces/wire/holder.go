@@ -65,6 +65,7 @@ func AbilitiesOf(part plugin.Part) []string {
 	_, lists := part.(discovery.Lister)
 	_, watches := part.(discovery.Watcher)
 	_, decides := part.(trust.Plugin)
+	_, vets := part.(trust.Vetter)
 	_, finds := part.(registry.Finder)
 	_, rotates := part.(transport.CertificateRotator)
 	add(AbilityReload, reloads)
@@ -72,6 +73,7 @@ func AbilitiesOf(part plugin.Part) []string {
 	add(AbilityList, lists)
 	add(AbilityWatch, watches)
 	add(AbilityPins, decides)
+	add(AbilityVet, vets)
 	add(AbilityFind, finds)
 	add(AbilityRotate, rotates)
 	return abilities

@@ -31,6 +31,7 @@ type Membership struct {
 
 	passed bool     // another has taken its place; guarded by roll
 	early  []change // told before it counted; guarded by roll
+	loud   int      // how much that is; guarded by roll
 
 	streams
 }

@@ -23,6 +23,7 @@ const (
 	AbilityList    = "list"
 	AbilityWatch   = "watch"
 	AbilityPins    = "pins"
+	AbilityVet     = "vet"
 	AbilityFind    = "find"
 	AbilityRotate  = "rotate-certificate"
 )

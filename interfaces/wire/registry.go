@@ -35,6 +35,7 @@ type Registry struct {
 
 	passed bool             // another has taken its place; guarded by shown
 	early  []registry.Event // told before it counted; guarded by shown
+	loud   int              // how much memory that is; guarded by shown
 
 	streams
 }

@@ -10,8 +10,13 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/name"
 )
 
-// maxRoll is how many members one membership may name.
-const maxRoll = 100_000
+// The bounds on what one membership may name. Nothing beyond them is kept, so that it
+// ends with its process, and what only an earlier process knew makes room.
+const (
+	maxRoll = 100_000 // members; neighbours as well
+	perEnds = 2       // times as many, of whose lives the last event is remembered
+	perLoud = 4       // times as many members and events before it has started
+)
 
 // Roll is the host's copy of what a membership in another process knows. It is read
 // without asking anybody and outlives processes: what one knew that has ended stands
@@ -20,6 +25,7 @@ const maxRoll = 100_000
 type Roll struct {
 	self name.Node
 	emit func(membership.Event)
+	most int // maxRoll, but for tests
 
 	mu       sync.Mutex
 	source   *Membership // whose picture counts
@@ -43,10 +49,13 @@ type change struct {
 	events  []membership.Event
 }
 
+// size is how much is in it.
+func (c *change) size() int { return len(c.members) + len(c.gone) + len(c.events) }
+
 // NewRoll makes an empty roll for a node. emit is called in the order of the events.
 func NewRoll(self name.Node, emit func(membership.Event)) *Roll {
 	return &Roll{
-		self: self, emit: emit, members: map[name.Node]membership.Member{}, told: map[name.Node]membership.Event{},
+		self: self, emit: emit, most: maxRoll, members: map[name.Node]membership.Member{}, told: map[name.Node]membership.Event{},
 		near: map[name.Node]bool{}, mood: map[membership.EventType]bool{}, stale: map[name.Node]bool{}, parted: map[name.Node]bool{},
 	}
 }
@@ -66,15 +75,18 @@ func (r *Roll) Members() []membership.Member {
 func (r *Roll) View() membership.View {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	active := slices.Clone(r.view.Active)
-	for node := range r.parted {
-		if !slices.Contains(active, node) {
-			active = append(active, node)
-		}
+	near := setOf(r.view.Active)
+	maps.Copy(near, r.parted)
+	passive := slices.DeleteFunc(slices.Clone(r.view.Passive), func(n name.Node) bool { return near[n] })
+	return membership.View{Active: slices.SortedFunc(maps.Keys(near), name.Node.Compare), Passive: passive}
+}
+
+func setOf(nodes []name.Node) map[name.Node]bool {
+	set := make(map[name.Node]bool, len(nodes))
+	for _, node := range nodes {
+		set[node] = true
 	}
-	slices.SortFunc(active, name.Node.Compare)
-	passive := slices.DeleteFunc(slices.Clone(r.view.Passive), func(n name.Node) bool { return slices.Contains(active, n) })
-	return membership.View{Active: active, Passive: passive}
+	return set
 }
 
 // Stale is how many members are known, and how many neighbours there are, because an
@@ -145,27 +157,28 @@ func (r *Roll) apply(source *Membership, c change) error {
 		return nil
 	case r.source == source:
 		return r.take(&c)
-	case len(source.early) >= maxTold:
-		return malformed("more than %d changes before it has started", maxTold)
+	case len(source.early) >= maxTold || source.loud+c.size() > perLoud*r.most:
+		return malformed("more than %d changes, or %d members, before it has started", maxTold, perLoud*r.most)
 	}
+	source.loud += c.size()
 	source.early = append(source.early, c)
 	return nil
 }
 
-// take applies a change. The caller holds mu.
+// take applies a change, and nothing that it adds if there is too much in it. The caller holds mu.
 func (r *Roll) take(c *change) error {
-	for _, m := range c.members {
-		r.members[m.Node] = m
-		delete(r.stale, m.Node)
-	}
 	for _, node := range c.gone {
 		if !r.stale[node] {
 			delete(r.members, node)
 		}
 	}
 	r.list = nil
-	if len(r.members) > maxRoll || len(r.told) > 2*maxRoll {
-		return malformed("more than %d members", maxRoll)
+	if err := r.makeRoom(c); err != nil {
+		return err
+	}
+	for _, m := range c.members {
+		r.members[m.Node] = m
+		delete(r.stale, m.Node)
 	}
 	if c.view != nil {
 		r.view = *c.view
@@ -174,6 +187,44 @@ func (r *Roll) take(c *change) error {
 		r.tell(&c.events[i])
 	}
 	return nil
+}
+
+// makeRoom has what only an earlier process knew make room for a change, and what has
+// ended for what is to be remembered. The caller holds mu.
+func (r *Roll) makeRoom(c *change) error {
+	more := 0
+	for _, m := range c.members {
+		if _, known := r.members[m.Node]; !known {
+			more++
+		}
+	}
+	if len(r.members)+more > r.most {
+		r.evict("too many members for those of an earlier process", c.members)
+	}
+	if len(r.near)+len(c.events) > r.most {
+		r.part("too many neighbours for those of an earlier process")
+	}
+	if len(r.told)+len(c.events) > perEnds*r.most {
+		r.forget()
+	}
+	if len(r.members)+more > r.most || len(r.near)+len(c.events) > r.most {
+		return malformed("more than %d members or neighbours", r.most)
+	}
+	return nil
+}
+
+// forget drops what is remembered of lives that have ended, and ends those of nodes that
+// are no members. The caller holds mu.
+func (r *Roll) forget() {
+	for node, last := range r.told {
+		_, known := r.members[node]
+		if !known && last.Type != membership.MemberDown && last.Type != membership.MemberLeft {
+			r.say(membership.Event{Type: membership.MemberDown, Node: node, Incarnation: last.Incarnation, Reason: "is no member"})
+		}
+		if !known {
+			delete(r.told, node)
+		}
+	}
 }
 
 // say has an event emitted, in order and without mu: whoever hears of it may come back.
@@ -232,7 +283,7 @@ func (r *Roll) tellPeer(e *membership.Event) {
 // follow what was told; the end of a life that a new process knows nothing of is told
 // before the next life begins.
 func (r *Roll) tellMember(e *membership.Event) {
-	last, had := r.told[e.Node]
+	last, had := r.told[e.Node] // nothing, if its last life is forgotten
 	lives := last.Type == membership.MemberUp || last.Type == membership.MemberSuspect
 	switch {
 	case had && (e.Incarnation < last.Incarnation || e.Incarnation == last.Incarnation && e.Type == last.Type):
@@ -241,7 +292,7 @@ func (r *Roll) tellMember(e *membership.Event) {
 		return
 	case e.Type == membership.MemberDown && last.Type == membership.MemberLeft && e.Incarnation == last.Incarnation:
 		return
-	case e.Incarnation > last.Incarnation && e.Type != membership.MemberUp:
+	case (e.Incarnation > last.Incarnation || !had) && e.Type != membership.MemberUp:
 		return
 	case e.Incarnation > last.Incarnation && lives:
 		r.say(membership.Event{Type: membership.MemberDown, Node: e.Node, Incarnation: last.Incarnation, Reason: "restarted"})
@@ -281,6 +332,15 @@ func (r *Roll) Sweep(reason string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.part(reason)
+	return r.evict(reason, nil)
+}
+
+// evict ends members that only an earlier process knew, but for those that are told of
+// just now, and returns how many. The caller holds mu.
+func (r *Roll) evict(reason string, but []membership.Member) int {
+	for _, m := range but {
+		delete(r.stale, m.Node)
+	}
 	stale := slices.SortedFunc(maps.Keys(r.stale), name.Node.Compare)
 	clear(r.stale)
 	r.list = nil
@@ -295,8 +355,9 @@ func (r *Roll) Sweep(reason string) int {
 
 // part ends the neighbourhood with those that only an earlier process had.
 func (r *Roll) part(reason string) {
+	near := setOf(r.view.Active)
 	for _, node := range slices.SortedFunc(maps.Keys(r.parted), name.Node.Compare) {
-		if slices.Contains(r.view.Active, node) {
+		if near[node] {
 			delete(r.parted, node)
 			continue
 		}

@@ -95,6 +95,117 @@ func TestRollOutlivesProcesses(t *testing.T) {
 	}
 }
 
+// few is maxRoll in tests.
+const few = 1000
+
+// crowd is a change by which n members come or go, the first with a number; with events
+// if it wants them.
+func crowd(first, n int, event membership.EventType) (c change) {
+	for i := range n {
+		node := name.MustNode(fmt.Sprintf("n%d@h", first+i))
+		switch event {
+		case membership.MemberDown:
+			c.gone = append(c.gone, node)
+		case membership.PeerUp:
+		default:
+			c.members = append(c.members, membership.Member{Node: node, State: membership.Alive, Incarnation: 1})
+		}
+		if event != "" {
+			c.events = append(c.events, membership.Event{Type: event, Node: node, Incarnation: 1})
+		}
+	}
+	return c
+}
+
+// What a process told that was too much is over with it: the next one is believed again.
+func TestAFloodOfMembersEndsWithItsProcess(t *testing.T) {
+	l := newLog()
+	l.roll.most = few
+	first := l.process(t)
+	l.apply(t, first, near(1, "b"))
+	l.apply(t, first, crowd(0, few-1, ""))
+	l.told = nil
+	if err := l.roll.apply(first, crowd(few, 10, "")); err == nil {
+		t.Error("more members than there may be are no error")
+	}
+	if n := len(l.roll.Members()); n > few {
+		t.Errorf("%d members are known, of at most %d", n, few)
+	}
+	l.roll.lost(first)
+	second := l.process(t)
+	l.apply(t, second, near(1, "b"))
+	l.apply(t, second, near(1, "b", "c"))
+	l.expect(t, "member up c/1", "peer up c/1")
+	if members := l.roll.Members(); len(members) != 2 {
+		t.Errorf("%d members, want b and c in the place of the flood", len(members))
+	}
+}
+
+func TestAFloodOfNeighboursEndsWithItsProcess(t *testing.T) {
+	l := newLog()
+	l.roll.most = few
+	first := l.process(t)
+	for i := range 2 * few / 10 {
+		if err := l.roll.apply(first, crowd(i*10, 10, membership.PeerUp)); err != nil {
+			break
+		}
+	}
+	if len(l.roll.near) > few {
+		t.Errorf("%d neighbours are known, of at most %d", len(l.roll.near), few)
+	}
+	l.roll.lost(first)
+	l.apply(t, l.process(t), near(1, "b"))
+	if view := l.roll.View(); !slices.Contains(view.Active, name.MustNode("b@h")) {
+		t.Errorf("b is not in a view of %d", len(view.Active))
+	}
+}
+
+// A cluster whose nodes come and go for years has had any number of names.
+func TestNamesWithoutEnd(t *testing.T) {
+	ups, downs := 0, 0
+	roll := NewRoll(name.MustNode("self@h"), func(e membership.Event) {
+		switch e.Type {
+		case membership.MemberUp:
+			ups++
+		case membership.MemberDown:
+			downs++
+		default:
+		}
+	})
+	roll.most = few
+	l := &log{roll: roll}
+	m := l.process(t)
+	const each, rounds = 10, 3 * few / 10
+	for i := range rounds {
+		l.apply(t, m, crowd(i*each, each, membership.MemberUp))
+		l.apply(t, m, crowd(i*each, each, membership.MemberDown))
+	}
+	if ups != each*rounds || downs != ups || len(roll.told) > 2*few {
+		t.Errorf("%d came and %d went of %d; %d are remembered", ups, downs, each*rounds, len(roll.told))
+	}
+	for i := range rounds { // these come and are never members
+		c := crowd(i*each, each, membership.MemberUp)
+		c.members = nil
+		l.apply(t, m, c)
+	}
+	if len(roll.told) > 2*few {
+		t.Errorf("%d are remembered", len(roll.told))
+	}
+}
+
+// Before a process has started what it tells waits, within bounds.
+func TestALoudStartIsBounded(t *testing.T) {
+	l := newLog()
+	l.roll.most = few
+	m := &Membership{}
+	for i := range 20 {
+		if l.roll.apply(m, crowd(i*few, few/2, "")) != nil {
+			return
+		}
+	}
+	t.Error("ten times as many members wait")
+}
+
 // Whatever a membership tells, what is read is sorted and named.
 func FuzzMembershipTells(f *testing.F) {
 	seed, err := proto.Marshal(&membershipv1.WatchResponse{

@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
@@ -10,10 +11,14 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/registry/index"
 )
 
-// The bounds on what one registry may show.
+// The bounds on what one registry may show, which is what a liar can make its host hold.
+// They are far above a cluster of which we know that it works, of 100,000 entries: these
+// have 2.5 KiB of memory each, and one of two pairs of a few words takes half a KiB.
 const (
-	maxShown      = 1 << 20 // entries
-	maxShownBytes = 1 << 30 // of metadata
+	maxShown      = 1 << 18   // entries
+	maxShownBytes = 256 << 20 // of memory, about
+	entryBytes    = 256       // of it for an entry as such
+	pairBytes     = 64        // and for each pair of metadata, besides the text
 )
 
 // Shown is the host's copy of what a registry in another process shows: it is fed by the
@@ -23,11 +28,12 @@ const (
 type Shown struct {
 	env   registry.Env
 	index *index.Index
+	most  int // maxShown, but for tests
 
 	mu     sync.Mutex
 	source *Registry // whose changes count
 	bytes  int
-	stale  map[shownKey]registry.Entry
+	stale  map[shownKey]bool
 }
 
 type shownKey struct {
@@ -38,7 +44,7 @@ type shownKey struct {
 // NewShown makes an empty copy. It tells of changes as env.Emit wants them, and does not
 // show what env.Policy refuses.
 func NewShown(env registry.Env) *Shown {
-	return &Shown{env: env, index: index.New(env.Node), stale: map[shownKey]registry.Entry{}}
+	return &Shown{env: env, index: index.New(env.Node), most: maxShown, stale: map[shownKey]bool{}}
 }
 
 // Lookup reads memory; see registry.Plugin.
@@ -91,7 +97,7 @@ func (s *Shown) lost(source *Registry) {
 func (s *Shown) doubt() {
 	for _, count := range s.index.List("") {
 		for _, e := range s.index.Lookup(count.Service) {
-			s.stale[shownKey{e.Service, e.Ref}] = e
+			s.stale[shownKey{e.Service, e.Ref}] = true
 		}
 	}
 }
@@ -105,8 +111,12 @@ func (s *Shown) apply(source *Registry, events []registry.Event) error {
 		return nil
 	case s.source == source:
 		return s.take(events)
-	case len(source.early)+len(events) > maxTold*16:
-		return malformed("more than %d changes before it has started", maxTold*16)
+	}
+	for i := range events {
+		source.loud += sizeOfEntry(events[i].Entry)
+	}
+	if len(source.early)+len(events) > maxTold*16 || source.loud > maxShownBytes {
+		return malformed("more than %d changes, or %d bytes, before it has started", maxTold*16, maxShownBytes)
 	}
 	source.early = append(source.early, events...)
 	return nil
@@ -136,23 +146,36 @@ func (s *Shown) one(e *registry.Event) error {
 
 // show puts an entry. The same again, as a new process tells it, is no news.
 func (s *Shown) show(entry, old registry.Entry, had bool) error {
-	bytes := s.bytes + sizeOfMeta(entry.Meta) - sizeOfMeta(old.Meta)
+	more := sizeOfEntry(entry)
+	if had {
+		more -= sizeOfEntry(old)
+	}
 	switch {
 	case had && maps.Equal(old.Meta, entry.Meta):
 		return nil
-	case !had && s.index.Len() >= maxShown || bytes > maxShownBytes:
-		return malformed("more than %d entries, or than %d bytes of metadata", maxShown, maxShownBytes)
 	case !s.allows(entry):
 		return nil
+	case !s.roomFor(more, had):
+		return malformed("more than %d entries, or than %d bytes of them", s.most, maxShownBytes)
 	}
 	event := registry.Event{Type: registry.Registered, Entry: entry}
 	if had {
 		event.Type, event.Entry.Since = registry.Updated, old.Since
 	}
-	s.bytes = bytes
+	s.bytes += more
 	s.index.Apply(index.Change{Entry: event.Entry})
 	s.env.Emit(event)
 	return nil
+}
+
+// roomFor reports whether there is room, for which what only an earlier process showed
+// has to go if need be.
+func (s *Shown) roomFor(bytes int, had bool) bool {
+	fits := func() bool { return (had || s.index.Len() < s.most) && s.bytes+bytes <= maxShownBytes }
+	if !fits() {
+		s.evict("too much for what an earlier process showed", func(registry.Entry) bool { return true })
+	}
+	return fits()
 }
 
 func (s *Shown) allows(e registry.Entry) bool {
@@ -160,7 +183,7 @@ func (s *Shown) allows(e registry.Entry) bool {
 }
 
 func (s *Shown) remove(entry registry.Entry, what registry.EventType, reason string) {
-	s.bytes -= sizeOfMeta(entry.Meta)
+	s.bytes -= sizeOfEntry(entry)
 	s.index.Apply(index.Change{Entry: entry, Remove: true})
 	s.env.Emit(registry.Event{Type: what, Entry: entry, Reason: reason})
 }
@@ -187,14 +210,35 @@ func (s *Shown) Sweep(reason string) int {
 func (s *Shown) drop(reason string, which func(registry.Entry) bool) (dropped int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for key, e := range s.stale {
-		if which(e) {
-			delete(s.stale, key)
-			s.remove(e, registry.EntryDown, reason)
-			dropped++
+	return s.evict(reason, which)
+}
+
+// evict hides what is stale, all at once and the last of each service first, so that it
+// takes no longer where there is a lot. The caller holds mu.
+func (s *Shown) evict(reason string, which func(registry.Entry) bool) int {
+	if len(s.stale) == 0 {
+		return 0
+	}
+	var gone []index.Change
+	for _, count := range s.index.List("") {
+		for _, e := range slices.Backward(s.index.Lookup(count.Service)) {
+			if s.stale[shownKey{e.Service, e.Ref}] && which(e) {
+				gone = append(gone, index.Change{Entry: e, Remove: true})
+			}
 		}
 	}
-	return dropped
+	s.index.Apply(gone...)
+	for i := range gone {
+		e := gone[i].Entry
+		s.bytes -= sizeOfEntry(e)
+		delete(s.stale, shownKey{e.Service, e.Ref})
+		s.env.Emit(registry.Event{Type: registry.EntryDown, Entry: e, Reason: reason})
+	}
+	return len(gone)
+}
+
+func sizeOfEntry(e registry.Entry) int {
+	return entryBytes + len(e.Meta)*pairBytes + sizeOfMeta(e.Meta)
 }
 
 func sizeOfMeta(meta map[string]string) (bytes int) {

@@ -163,9 +163,10 @@ func (t *Transport) Addresses() []name.Address {
 // Liveness asks the plugin, until it has answered.
 func (t *Transport) Liveness() transport.Liveness {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.liveness.Idle > 0 {
-		return t.liveness
+	known := t.liveness
+	t.mu.Unlock()
+	if known.Idle > 0 {
+		return known
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), askTime)
 	defer cancel()
@@ -174,6 +175,8 @@ func (t *Transport) Liveness() transport.Liveness {
 	if err != nil || in.GetError() != nil || said.Heartbeat <= 0 || said.Idle < 3*said.Heartbeat {
 		return UsualLiveness()
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.liveness = said
 	return said
 }

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/proto/trustv1"
 	"github.com/barrelp2p/barrel/interfaces/trust"
 )
@@ -24,7 +25,10 @@ type Trust struct {
 	lease *pinLoan // of the pins, while the plugin runs
 }
 
-var _ trust.Plugin = (*Trust)(nil)
+var (
+	_ trust.Plugin = (*Trust)(nil)
+	_ trust.Vetter = (*Trust)(nil)
+)
 
 // NewTrust asks over a connection. pins are lent to the plugin from Start to Stop; nil
 // for a plugin without the ability "pins".
@@ -84,6 +88,21 @@ func (t *Trust) Decide(ctx context.Context, claim trust.Claim) error {
 	return nil
 }
 
+// Vet asks about hearsay; see trust.Vetter. A plugin without the ability says
+// plugin.ErrUnsupported.
+func (t *Trust) Vet(claim trust.Claim) error {
+	ctx, cancel := context.WithTimeout(context.Background(), askTime)
+	defer cancel()
+	in, err := t.client.Vet(ctx, &trustv1.VetRequest{Node: claim.Node.String(), Key: claim.Key[:], Cluster: claim.Cluster})
+	switch err = called(ctx, err, in.GetError()); {
+	case err != nil:
+		return err
+	case !in.GetBelieved():
+		return malformed("neither believed nor a reason why not")
+	}
+	return nil
+}
+
 // ask is what a plugin may pin: the key of a claim that it is to decide right now.
 type ask struct {
 	node name.Node
@@ -137,15 +156,45 @@ func (s *trustServer) decide(ctx context.Context, in *trustv1.DecideRequest) err
 	if err != nil {
 		return err
 	}
-	claim := trust.Claim{Cluster: in.GetCluster(), Dialed: in.GetDialed()}
-	var key trust.Key
-	copied := copy(key[:], in.GetKey())
-	claim.Key = key
-	err = errors.Join(claim.Node.UnmarshalText([]byte(in.GetNode())), claim.Remote.UnmarshalText([]byte(in.GetRemote())))
-	if err != nil || copied != len(in.GetKey()) || copied != len(key) {
-		return malformed("a claim of %d key bytes, by %q", len(in.GetKey()), text(in.GetNode()))
+	claim, err := claimFromWire(in.GetNode(), in.GetKey(), in.GetRemote())
+	if err != nil {
+		return err
 	}
+	claim.Cluster, claim.Dialed = in.GetCluster(), in.GetDialed()
 	return decider.Decide(ctx, claim)
+}
+
+func claimFromWire(node string, key []byte, remote string) (claim trust.Claim, err error) {
+	var whole trust.Key
+	copied := copy(whole[:], key)
+	claim.Key = whole
+	err = errors.Join(claim.Node.UnmarshalText([]byte(node)), claim.Remote.UnmarshalText([]byte(remote)))
+	if err != nil || copied != len(key) || copied != len(whole) {
+		return claim, malformed("a claim of %d key bytes, by %q", len(key), text(node))
+	}
+	return claim, nil
+}
+
+func (s *trustServer) Vet(_ context.Context, in *trustv1.VetRequest) (*trustv1.VetResponse, error) {
+	err := s.vet(in)
+	return &trustv1.VetResponse{Believed: err == nil, Error: toWire(err)}, nil
+}
+
+func (s *trustServer) vet(in *trustv1.VetRequest) error {
+	decider, err := s.decider.Get()
+	if err != nil {
+		return err
+	}
+	vetter, ok := decider.(trust.Vetter)
+	if !ok {
+		return plugin.ErrUnsupported
+	}
+	claim, err := claimFromWire(in.GetNode(), in.GetKey(), "")
+	if err != nil {
+		return err
+	}
+	claim.Cluster = in.GetCluster()
+	return vetter.Vet(claim)
 }
 
 func (s *trustServer) Pins(stream trustv1.Trust_PinsServer) error { return s.pins.serve(stream) }
