@@ -31,6 +31,8 @@ type book struct {
 	found []registry.Entry
 	asked int
 	fails error
+
+	removes chan struct{} // if there is one, a Remove sends on it, then waits for it
 }
 
 func (b *book) Put(ctx context.Context, e registry.Entry) error {
@@ -49,6 +51,10 @@ func (b *book) Put(ctx context.Context, e registry.Entry) error {
 }
 
 func (b *book) Remove(_ context.Context, s name.Service, ref name.Ref, reason string) error {
+	if b.removes != nil {
+		b.removes <- struct{}{}
+		<-b.removes
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	i, found := b.Search(b.Lookup(s), ref)
@@ -101,14 +107,20 @@ type bench struct {
 	self name.Node
 	next uint64
 
+	tasks *plugin.Tasks
+
 	mu    sync.Mutex
 	bound []string
+	fails error // of bind
 	rtt   map[name.Node]time.Duration
 }
 
 func (b *bench) bind(s name.Service, _ name.Ref) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.fails != nil {
+		return b.fails
+	}
 	b.bound = append(b.bound, s.String())
 	return nil
 }
@@ -138,6 +150,7 @@ func newBench(t *testing.T) *bench {
 	b := &bench{T: t, self: name.MustNode("me@h"), rtt: map[name.Node]time.Duration{}}
 	b.book = &book{Index: index.New(b.self)}
 	tasks := plugin.NewTasks(func(p plugin.Panic) { t.Errorf("%v", p) })
+	b.tasks = tasks
 	b.Services = service.New(service.Config{
 		Node: b.self, Registry: b.book, Tasks: tasks, Log: slog.New(slog.DiscardHandler),
 		Bind: b.bind, Unbind: b.unbind, Distances: b.distances,
