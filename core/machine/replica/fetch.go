@@ -66,7 +66,7 @@ func (m *Machine) behind(d antientropy.Difference) {
 		return
 	}
 	for i := range d.Marks {
-		if d.Marks[i].Size <= uint64(m.cfg.Log.MaxBytes)+uint64(m.cfg.Log.MaxItems)*16 {
+		if !m.store.Refuses(m.now, &d.Marks[i]) {
 			m.wantFrom(p, d.Marks[i].Key)
 		}
 	}
@@ -118,13 +118,7 @@ func (m *Machine) arrived(p *peer, msg *message) {
 	if p.pulling == nil {
 		return
 	}
-	err := p.reader.Add(msg.chunk, func(r ownerlog.Record) {
-		if r.Batch != nil {
-			m.store.Receive(m.now, r.Batch)
-		} else {
-			m.store.Merge(m.now, r.Snapshot)
-		}
-	})
+	err := p.reader.Add(msg.chunk, func(r ownerlog.Record) { m.store.Take(m.now, r) })
 	switch {
 	case err != nil:
 		m.stats.Malformed++

@@ -70,6 +70,7 @@ type world struct {
 	packets []packet
 	loss    float64 // of broadcasts
 	busy    float64 // of frames
+	limits  map[int]int // entries of one owner that a node allows, where it is not 200
 	version int
 	bytes   int
 	spoil   func(w *world, from int, data []byte)
@@ -98,6 +99,9 @@ func (w *world) start(i int) {
 	cfg := Defaults()
 	cfg.Log.Self, cfg.Log.Inc = node(i), l.inc
 	cfg.Log.MaxItems, cfg.Log.MaxBytes = 200, 1<<20
+	if most, other := w.limits[i]; other {
+		cfg.Log.MaxItems = most
+	}
 	cfg.Log.Sign = func(m []byte) ownerlog.Signature { return sign(node(i), m) }
 	cfg.Log.Verify = verify
 	cfg.Holders = l.holders
