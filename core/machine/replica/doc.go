@@ -18,9 +18,10 @@
 // Frames of antientropy begin with 'A'. The others are 'R', format 1, kind, body;
 // numbers are unsigned varints, texts have their length before them.
 //
-//	PULL   count, then each: owner, incarnation, number of the last batch known
-//	DATA   flag (1: the last), a piece of a stream of ownerlog records
-//	MORE   nothing: one more DATA, please
+//	PULL   number of this transfer, count, then each: owner, incarnation, number of the
+//	       last batch known
+//	DATA   number of the transfer, flag (1: the last), a piece of a stream of ownerlog records
+//	MORE   number of the transfer: one more DATA, please
 //	FIND   id (8), hops, subject
 //	FOUND  id (8), count, then each: owner, incarnation, number
 //

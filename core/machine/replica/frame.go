@@ -29,11 +29,11 @@ func (m *Machine) frame(from name.Node, bytes []byte) {
 	}
 	switch msg.kind {
 	case pull:
-		m.pulled(p, msg.places)
+		m.pulled(p, &msg)
 	case data:
 		m.arrived(p, &msg)
 	case more:
-		m.moreOf(p)
+		m.moreOf(p, msg.number)
 	case seek:
 		m.sought(p, &msg)
 	case found:

@@ -68,8 +68,8 @@ type world struct {
 	links   map[[2]int]overlay.Time // when the last frame of each direction arrives
 	cut     []int                   // the side of each node
 	packets []packet
-	loss    float64 // of broadcasts
-	busy    float64 // of frames
+	loss    float64     // of broadcasts
+	busy    float64     // of frames
 	limits  map[int]int // entries of one owner that a node allows, where it is not 200
 	version int
 	bytes   int
