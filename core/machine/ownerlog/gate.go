@@ -17,6 +17,9 @@ func (s *Store) Up(now overlay.Time, owner name.Node, inc uint64) (missing bool)
 		s.hide(l, "restarted")
 	}
 	l.alive, l.goneAt = inc, overlay.Never
+	if len(l.held) > 0 || l.forked {
+		s.gap(now, l)
+	}
 	if !shown && l.visible() {
 		s.tellAll(l, Added, "")
 	}
@@ -31,7 +34,7 @@ func (s *Store) Gone(now overlay.Time, owner name.Node, inc uint64, why string) 
 		return
 	}
 	s.hide(l, why)
-	l.alive, l.goneAt = 0, now
+	l.alive, l.goneAt, l.gapSince = 0, now, overlay.Never
 	s.recount(l)
 }
 
@@ -83,7 +86,7 @@ func (s *Store) tellDifference(l *log, old *set, reasons map[string]string) {
 func (s *Store) Due(now overlay.Time) (owners []string) {
 	left := s.gaps[:0]
 	for _, l := range s.gaps {
-		if l.gapSince == overlay.Never {
+		if l.queued = l.gapSince != overlay.Never; !l.queued {
 			continue
 		}
 		left = append(left, l)
@@ -122,6 +125,7 @@ func (s *Store) expire(now overlay.Time, l *log) bool {
 	}
 	if gone := now - l.goneAt; gone >= s.cfg.Watermark || gone >= s.cfg.Quarantine && l.head.Seq == 0 {
 		delete(s.logs, l.key)
+		l.forget() // a list may still have it
 		return true
 	} else if gone >= s.cfg.Quarantine && !l.freed {
 		s.stats.Freed++

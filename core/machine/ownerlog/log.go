@@ -18,6 +18,7 @@ type log struct {
 	held      []*Batch // batches that came early, by number
 	heldBytes int
 	gapSince  overlay.Time // Never: no gap
+	queued    bool         // in the list of gaps
 
 	alive    uint64           // the incarnation at which the owner is alive; 0: it is not
 	goneAt   overlay.Time     // since when it is not; Never while it is

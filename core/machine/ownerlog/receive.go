@@ -117,10 +117,15 @@ func (s *Store) fork(now overlay.Time, l *log) {
 	}
 }
 
-// gap notes since when something is missing in a log.
+// gap notes since when something is missing in a log. Of one whose owner is not alive
+// nothing is missed before it is.
 func (s *Store) gap(now overlay.Time, l *log) {
-	if l.gapSince == overlay.Never {
-		l.gapSince = now
+	if l.gapSince != overlay.Never || l.alive == 0 {
+		return
+	}
+	l.gapSince = now
+	if !l.queued {
+		l.queued = true
 		s.gaps = append(s.gaps, l)
 	}
 }
