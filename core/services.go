@@ -116,7 +116,7 @@ func (n *Node) List(prefix string) []registry.Count {
 
 // Whereis is one instance of a service: of this node if it has one, else the nearest by
 // round-trip time. For a name that is known it is a read of memory; on a miss the
-// neighbours are asked. The error is ErrNotFound or that of ctx.
+// neighbours are asked. The error is ErrNotFound, registry.ErrBusy or that of ctx.
 func (n *Node) Whereis(ctx context.Context, service name.Service, options ...WhereisOption) (registry.Entry, error) {
 	l, err := n.current()
 	if err != nil {

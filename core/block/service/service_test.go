@@ -31,6 +31,7 @@ type book struct {
 	found []registry.Entry
 	asked int
 	fails error
+	busy  bool // nobody is asked
 
 	removes chan struct{} // if there is one, a Remove sends on it, then waits for it
 	lists   func()        // called by List, if there is one
@@ -82,8 +83,11 @@ func (b *book) Remove(_ context.Context, s name.Service, ref name.Ref, reason st
 func (b *book) Find(ctx context.Context, s name.Service) error {
 	b.mu.Lock()
 	b.asked++
-	found := b.found
+	found, busy := b.found, b.busy
 	b.mu.Unlock()
+	if busy {
+		return registry.ErrBusy
+	}
 	for _, e := range found {
 		if e.Service == s {
 			_ = b.Put(ctx, e)
@@ -343,6 +347,10 @@ func TestAMissAsksTheNeighbours(t *testing.T) {
 	expect(b, []string{b.whereis("s")}, "x/4")
 	if _, err := b.Whereis(t.Context(), name.MustService("t")); !errors.Is(err, registry.ErrNotFound) || b.book.asked != 2 {
 		t.Errorf("%v after %d questions", err, b.book.asked)
+	}
+	b.book.busy = true
+	if _, err := b.Whereis(t.Context(), name.MustService("u")); !errors.Is(err, registry.ErrBusy) || errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("nobody was asked: %v", err)
 	}
 }
 

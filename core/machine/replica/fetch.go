@@ -24,6 +24,8 @@ type peer struct {
 	current *ownerlog.Serving
 	under   []int // sizes of the frames that it was sent and has not answered, in order
 	ahead   int   // their sum
+
+	seen map[uint64]overlay.Time // its searches that were passed on, and when
 }
 
 const (
@@ -46,7 +48,7 @@ func (m *Machine) peerUp(node name.Node) {
 	if m.peer(node) != nil {
 		m.peerDown(node) // a new life, or a link of which the end was not told
 	}
-	m.peers = append(m.peers, &peer{node: node, until: overlay.Never})
+	m.peers = append(m.peers, &peer{node: node, until: overlay.Never, seen: map[uint64]overlay.Time{}})
 	m.anti.Up(m.now, node, &m.aeOut)
 }
 
