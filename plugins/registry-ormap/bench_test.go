@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/barrelp2p/barrel/core/machine/replica"
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/plugintest"
@@ -89,6 +90,31 @@ func TestHealthy(t *testing.T) {
 	p.care()
 	if h := p.Health(); h != (plugin.Health{State: plugin.Healthy}) {
 		t.Errorf("health %+v", h)
+	}
+}
+
+// More nodes than there is room for are reported, and what to do.
+func TestTooManyNodesAreReported(t *testing.T) {
+	p, _ := filled(t, 1)
+	cfg := p.config()
+	cfg.Log.MaxOwners = 10
+	p.mu.Lock()
+	p.machine = newMachine(cfg)
+	p.mu.Unlock()
+	up := func(node string) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.step(replica.Input{Kind: replica.MemberUp, Node: name.MustNode(node), Inc: 1})
+	}
+	for i := range cfg.Log.MaxOwners - 1 {
+		up(fmt.Sprintf("n%d@h", i))
+	}
+	if p.care(); p.Health().State != plugin.Healthy {
+		t.Errorf("health when all fit: %+v", p.Health())
+	}
+	up("last@h")
+	if p.care(); p.Health().State != plugin.Degraded || !strings.Contains(p.Health().Detail, "65536 nodes") {
+		t.Errorf("health with one too many: %+v", p.Health())
 	}
 }
 

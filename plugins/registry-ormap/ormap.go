@@ -76,13 +76,21 @@ func build(env registry.Env, s *Settings) (registry.Plugin, error) {
 		rearm: make(chan struct{}, 1), next: overlay.Never, empty: map[string]string{}, seekers: map[name.Service]*seeker{},
 	}
 	o.health.Store(&plugin.Health{State: plugin.Healthy})
-	cfg := replica.Defaults()
+	o.machine = newMachine(o.config())
+	return o, nil
+}
+
+func newMachine(cfg replica.Config) *replica.Machine {
+	return replica.New(cfg, 0, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
+}
+
+func (o *ormap) config() replica.Config {
+	env, s, cfg := o.env, &o.settings, replica.Defaults()
 	cfg.Log.Self, cfg.Log.Inc, cfg.Log.Sign, cfg.Log.Verify = env.Node, env.Incarnation, o.sign, o.verify
 	cfg.Log.First = env.Launch << launchShift
 	cfg.Log.MaxItems, cfg.Log.MaxBytes, cfg.Log.Quarantine = s.MaxEntries, s.MaxBytes, s.Quarantine
 	cfg.Compare.Period, cfg.Holders, cfg.Known = s.AntiEntropy, o.holders, o.knows
-	o.machine = replica.New(cfg, 0, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
-	return o, nil
+	return cfg
 }
 
 // launchShift leaves each process of this plugin, within one life of the node, numbers
