@@ -3,7 +3,6 @@ package registryormap
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -129,34 +128,4 @@ func BenchmarkLookup(b *testing.B) {
 			}
 		}
 	})
-}
-
-// BenchmarkMemory reports the bytes of an entry, one of 100,000, beyond the entry itself
-// as a Go value with its texts and its map.
-func BenchmarkMemory(b *testing.B) {
-	const n = 100_000
-	for range b.N {
-		plain := heap(func() any {
-			list := make([]registry.Entry, n)
-			for i := range list {
-				list[i].Service = name.MustService(fmt.Sprintf("service/%d", i))
-				list[i].Meta = map[string]string{"load": fmt.Sprint("0.", i%10)}
-			}
-			return list
-		})
-		all := heap(func() any { p, _ := filled(b, n); return p })
-		b.ReportMetric(float64(plain)/n, "own-B/entry")
-		b.ReportMetric(float64(all-plain)/n, "overhead-B/entry")
-	}
-}
-
-func heap(fill func() any) int64 {
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	kept := fill()
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	runtime.KeepAlive(kept)
-	return int64(after.HeapAlloc) - int64(before.HeapAlloc)
 }

@@ -64,7 +64,7 @@ type ormap struct {
 	out     replica.Effects
 	next    overlay.Time // for when the timer is set
 	signer  trust.Key    // whose signature is under the own log
-	empty   map[string]string
+	metas   *metas
 	seekers map[name.Service]*seeker
 	resumed bool   // what an earlier process said is replaced
 	refused uint64 // entries of others that are none, or not allowed
@@ -73,7 +73,7 @@ type ormap struct {
 func build(env registry.Env, s *Settings) (registry.Plugin, error) {
 	o := &ormap{
 		env: env, settings: *s, epoch: time.Now(), shown: index.New(env.Node), box: inbox.New[membership.Event](),
-		rearm: make(chan struct{}, 1), next: overlay.Never, empty: map[string]string{}, seekers: map[name.Service]*seeker{},
+		rearm: make(chan struct{}, 1), next: overlay.Never, metas: newMetas(), seekers: map[name.Service]*seeker{},
 	}
 	o.health.Store(&plugin.Health{State: plugin.Healthy})
 	o.machine = newMachine(o.config())
