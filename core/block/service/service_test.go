@@ -438,6 +438,11 @@ func TestWhereisAllocatesNothing(t *testing.T) {
 			t.Errorf("%s: %v allocations", s, n)
 		}
 	}
+	pick := service.By(service.RoundRobin())
+	known := name.MustService("two")
+	if n := testing.AllocsPerRun(100, func() { _, _ = b.Whereis(t.Context(), known, pick) }); n > 1 {
+		t.Errorf("with a picker: %v allocations, want that of the options at most", n)
+	}
 }
 
 func BenchmarkWhereis(b *testing.B) {

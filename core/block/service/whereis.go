@@ -52,6 +52,9 @@ func (s *Services) Whereis(ctx context.Context, service name.Service, options ..
 	for _, o := range options {
 		o(&q)
 	}
+	if e, ok := s.choose(service, &q); ok {
+		return e, nil
+	}
 	return s.seek(ctx, service, &q)
 }
 
