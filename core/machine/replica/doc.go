@@ -25,6 +25,13 @@
 //	FIND   id (8), hops, subject
 //	FOUND  id (8), count, then each: owner, incarnation, number
 //
+// # How far a search goes
+//
+// Three hops. Whoever is asked answers from a replica of everything, so the hops count
+// only nodes in a row that have not heard either: a newcomer behind newcomers. In an overlay
+// with five neighbours each, three hops ask a hundred nodes for what nobody has, five would
+// ask three thousand.
+//
 // # Hostile peers
 //
 // Nothing is believed without its owner's signature. A peer can make this node read what
