@@ -18,7 +18,7 @@ export GOFLAGS := $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)) -trimpath
 export GORACE ?= atexit_sleep_ms=0
 
 .DEFAULT_GOAL := help
-.PHONY: network-long bench-table order-long race-programs help build demo quick test test-fmt test-vet test-sim test-plain test-race hundred sim sim-long sim-tables property-long arch lint fmt fuzz bench clean gen gen-check
+.PHONY: network-long nightly chat-long bench-table order-long race-programs help build demo quick test test-fmt test-vet test-sim test-plain test-race hundred sim sim-long sim-tables property-long arch lint fmt fuzz bench clean gen gen-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,14 @@ sim-long: ## 50 seeds and the large sizes; or SEED= SCENARIO= NODES= of these; a
 
 property-long: ## 20,000 random worlds of the replicas of the registry
 	CHECKS=20000 nice -n 10 $(GO) test -count=1 -timeout 2h ./core/machine/replica -run '^TestConverges$$'
+
+# Five processes, one after the other, each of which plays it ten times.
+chat-long: ## the walk-through of the chat handbook 50 times under the race detector
+	@mkdir -p $(BIN)
+	$(GO) test -race -vet=off -c -o $(BIN)/chat.test ./examples/chat
+	for round in 1 2 3 4 5; do (cd examples/chat && nice -n 10 $(CURDIR)/$(BIN)/chat.test -test.run '^TestWalkThrough$$' -test.count 10 -test.timeout 1h) || exit 1; done
+
+nightly: property-long sim-long chat-long ## what takes hours: the three of these, one after the other
 
 sim-tables: ## docs/simulation.md as the code produces it; or SECTION= NODES= SEED= of it
 	cd core/sim && PROGRESS=1 TABLES=$(CURDIR)/docs/simulation.md SECTION=$(SECTION) NODES=$(NODES) SEED=$(SEED) nice -n 10 $(GO) test -count=1 -timeout 2h -run '^TestTables$$'

@@ -177,3 +177,24 @@ func TestServicePolicy(t *testing.T) {
 	}
 	answering(t, b, "free", nil)
 }
+
+// To read of a name that is known costs a node no memory.
+func TestReadingAllocatesNothing(t *testing.T) {
+	a, b := newField(t).pair()
+	answering(t, a, "s", map[string]string{"load": "1"})
+	eventually(t, "it is seen", seesAt(b, "s", 1))
+	known, ctx := name.MustService("s"), t.Context()
+	for what, read := range map[string]func() bool{
+		"Lookup":      func() bool { return len(b.Lookup(known)) == 1 },
+		"LookupLocal": func() bool { return len(b.LookupLocal(known)) == 0 },
+		"Whereis":     func() bool { e, err := b.Whereis(ctx, known); return err == nil && e.Service == known },
+	} {
+		if n := testing.AllocsPerRun(100, func() {
+			if !read() {
+				t.Error(what)
+			}
+		}); n != 0 {
+			t.Errorf("%s: %v allocations", what, n)
+		}
+	}
+}

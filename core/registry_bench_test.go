@@ -147,10 +147,15 @@ func BenchmarkRegistryJoin(b *testing.B) {
 		until(b, "the joiner knows all members", func() bool { return len(late.Members()) == nodes+1 })
 		b.ReportMetric(time.Since(begun).Seconds(), "s/members")
 		until(b, "the joiner has all", func() bool { return late.entries() == nodes*each })
-		b.ReportMetric(time.Since(begun).Seconds(), "s/join")
+		joined := time.Since(begun)
+		b.ReportMetric(joined.Seconds(), "s/join")
 		b.ReportMetric(started.Seconds(), "s/start")
 		time.Sleep(2 * time.Second) // for what comes twice
-		b.ReportMetric(float64(late.heard.Load())/float64(bytes), "bytes/entry-byte")
+		heard := float64(late.heard.Load()) / float64(bytes)
+		b.ReportMetric(heard, "bytes/entry-byte")
+		if joined > 3*time.Second || heard > 1.2 {
+			b.Errorf("%v and %.2f bytes for each of an entry, at most 3s and 1.2", joined, heard)
+		}
 	}
 }
 
@@ -160,7 +165,11 @@ func BenchmarkRegistryIdle(b *testing.B) {
 	for _, nodes := range []int{20, 100} {
 		b.Run(fmt.Sprint(nodes), func(b *testing.B) {
 			for range b.N {
-				b.ReportMetric(idle(b, nodes, 10), "B/s/node")
+				rate := idle(b, nodes, 10)
+				b.ReportMetric(rate, "B/s/node")
+				if rate > 500 {
+					b.Errorf("%.0f bytes a second at each node, at most 500", rate)
+				}
 			}
 		})
 	}

@@ -1,12 +1,14 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
 
+	"github.com/barrelp2p/barrel/core/block/link"
 	"github.com/barrelp2p/barrel/core/block/process"
 	"github.com/barrelp2p/barrel/core/block/service"
 	"github.com/barrelp2p/barrel/interfaces/name"
@@ -116,7 +118,7 @@ func (n *Node) List(prefix string) []registry.Count {
 
 // Whereis is one instance of a service: of this node if it has one, else the nearest by
 // round-trip time. For a name that is known it is a read of memory; on a miss the
-// neighbours are asked. The error is ErrNotFound or that of ctx.
+// neighbours are asked. The error is ErrNotFound, registry.ErrBusy or that of ctx.
 func (n *Node) Whereis(ctx context.Context, service name.Service, options ...WhereisOption) (registry.Entry, error) {
 	l, err := n.current()
 	if err != nil {
@@ -140,7 +142,7 @@ func (n *Node) Watch(prefix string) (*Watcher, error) {
 const Synced = service.Synced
 
 // Service is a handle on a name: messages go to one instance as long as it is there, and
-// to another when it is not. All methods are safe for concurrent use.
+// to another when it is not, or when its node cannot be linked to. All methods are safe for concurrent use.
 type Service struct {
 	node    *Node
 	name    name.Service
@@ -160,14 +162,14 @@ func (s *Service) Name() name.Service { return s.name }
 // Instance is the one that messages go to now; another if that one has gone.
 func (s *Service) Instance(ctx context.Context) (registry.Entry, error) { return s.instance(ctx, nil) }
 
-// instance passes over those that have turned out to have ended.
-func (s *Service) instance(ctx context.Context, ended []name.Ref) (registry.Entry, error) {
+// instance passes over those that have turned out to be out of reach.
+func (s *Service) instance(ctx context.Context, passed []name.Ref) (registry.Entry, error) {
 	if e := s.now.Load(); e != nil && s.visible(e) {
 		return *e, nil
 	}
 	options := s.options
-	if len(ended) > 0 {
-		options = append(slices.Clone(options), service.Without(ended...))
+	if len(passed) > 0 {
+		options = append(slices.Clone(options), service.Without(passed...))
 	}
 	e, err := s.node.Whereis(ctx, s.name, options...)
 	if err == nil {
@@ -185,29 +187,42 @@ func (s *Service) visible(e *registry.Entry) bool {
 	return false
 }
 
-// tries is with how many instances a handle tries, each of which turns out to have ended.
+// tries is with how many instances a handle tries, each of which turns out to be out of
+// reach.
 const tries = 3
 
-// do does something with an instance. One that has ended before it could be reached is
-// forgotten, and another tried: nothing was delivered to it, so nothing is done twice.
+// do does something with an instance. One that has ended before it could be reached, or
+// whose node cannot be linked to, is forgotten, and another tried: nothing was delivered to
+// it, so nothing is done twice.
 func (s *Service) do(ctx context.Context, what func(l *life, ref name.Ref) error) (err error) {
-	var ended []name.Ref
+	var passed []name.Ref
+	var unlinked error
 	for range tries {
-		e, none := s.instance(ctx, ended)
+		e, none := s.instance(ctx, passed)
 		if none != nil {
-			return none
+			return cmp.Or(unlinked, none)
 		}
 		l, dead := s.node.current()
 		if dead != nil {
 			return dead
 		}
-		if err = what(l, e.Ref); !errors.Is(err, ErrNoProcess) {
+		err = what(l, e.Ref)
+		switch {
+		case notLinked(err, e.Ref.Node):
+			unlinked = err
+		case !errors.Is(err, ErrNoProcess):
 			return err
 		}
-		ended = append(ended, e.Ref)
+		passed = append(passed, e.Ref)
 		s.now.Store(nil)
 	}
-	return fmt.Errorf("service %s: %d instances have ended: %w", s.name, tries, err)
+	return fmt.Errorf("service %s: %d instances are out of reach: %w", s.name, tries, err)
+}
+
+// notLinked reports whether nothing was sent to a node because no link could be made.
+func notLinked(err error, node name.Node) bool {
+	var dial *link.DialError
+	return errors.As(err, &dial) && dial.Node == node
 }
 
 // Call sends a message and waits for the answer. See Node.Call for the errors.

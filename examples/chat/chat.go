@@ -111,14 +111,17 @@ func (c *chat) lost(title string, ref name.Ref, why string) {
 
 // create opens a room here.
 func (c *chat) create(title string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.hosts[title] != nil {
+		return fmt.Errorf("room %s is open here already", title)
+	}
 	r, err := openRoom(c.ctx, c.node, title)
 	if err != nil {
 		return err
 	}
-	c.mu.Lock()
 	c.hosts[title] = r
-	c.mu.Unlock()
-	c.run.Go(func() { r.follow(c.ctx) })
+	c.run.Go(r.follow)
 	return nil
 }
 
@@ -131,7 +134,7 @@ func (c *chat) shut(title string) error {
 	if r == nil {
 		return fmt.Errorf("room %s is not hosted here", title)
 	}
-	return r.reg.Close()
+	return r.close()
 }
 
 // ask asks a room, wherever it is.

@@ -153,6 +153,7 @@ func (p *person) asks(command, answer string) {
 // name, told as they open and close; join, leave, say; the death of a member noticed by
 // its room, the death of a room by its members; and a node that comes back.
 func TestWalkThrough(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	seed, one, two := start3(t, dir, "seed"), start3(t, dir, "node1"), start3(t, dir, "node2")
 
@@ -213,6 +214,40 @@ func TestWalkThrough(t *testing.T) {
 	for _, p := range []*person{again, seed} {
 		if err := p.cmd.Wait(); err != nil {
 			t.Errorf("%s: %v", p.name, err)
+		}
+	}
+}
+
+// A room is opened once on a node, and closed it is gone: it can be opened again, and
+// follows nobody any more.
+func TestARoomIsClosed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	seed, one := start3(t, dir, "seed"), start3(t, dir, "node1")
+	for _, room := range []string{"lobby", "hall"} {
+		seed.types("create " + room)
+		seed.sees("*** room " + room + " available on seed@127.0.0.1")
+		seed.types("join " + room)
+		one.sees("*** room " + room + " available")
+		one.types("join " + room)
+		seed.sees("[" + room + "] *** node1@127.0.0.1 joined")
+	}
+	seed.types("create lobby")
+	seed.sees("error: room lobby is open here already")
+	seed.types("close lobby")
+	one.sees("*** room lobby left seed@127.0.0.1")
+	seed.asks("rooms", "rooms: hall")
+
+	_ = one.cmd.Process.Kill()
+	seed.sees("[hall] *** node1@127.0.0.1 is gone")
+	seed.types("create lobby")
+	seed.sees("*** room lobby available on seed@127.0.0.1")
+	seed.asks("who lobby", "in lobby: ")
+	seed.mu.Lock()
+	defer seed.mu.Unlock()
+	for _, line := range seed.lines {
+		if strings.Contains(line, "[lobby]") && strings.Contains(line, "is gone") {
+			t.Errorf("a closed room says %q", line)
 		}
 	}
 }

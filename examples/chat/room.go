@@ -39,11 +39,14 @@ type room struct {
 	title string
 	reg   *core.Registration
 
+	ctx   context.Context // of what runs beside the handler, until the room is closed
+	close func() error
+
 	mu     sync.Mutex
 	inside []name.Ref // in the order in which they came
 }
 
-// openRoom opens a room on this node.
+// openRoom opens a room on this node, until it is closed or ctx ends.
 func openRoom(ctx context.Context, n *core.Node, title string) (*room, error) {
 	service, err := name.ParseService(rooms + title)
 	if err != nil {
@@ -51,7 +54,13 @@ func openRoom(ctx context.Context, n *core.Node, title string) (*room, error) {
 	}
 	r := &room{node: n, title: title}
 	r.reg, err = n.Register(ctx, service, map[string]string{"created": time.Now().UTC().Format(time.RFC3339)}, r.handle)
-	return r, err
+	if err != nil {
+		return nil, err
+	}
+	var cancel context.CancelFunc
+	r.ctx, cancel = context.WithCancel(ctx)
+	r.close = func() error { cancel(); return r.reg.Close() }
+	return r, nil
 }
 
 // handle is called for one message after another.
@@ -126,23 +135,24 @@ func (r *room) tell(ctx context.Context, n notice) {
 	}
 }
 
-// follow takes out who has died: it hears of the end of each member's registration.
-func (r *room) follow(ctx context.Context) {
+// follow takes out who has died, until the room is closed: it hears of the end of each
+// member's registration.
+func (r *room) follow() {
 	w, err := r.node.Watch(members)
 	if err != nil {
 		return
 	}
 	defer w.Close()
 	for {
-		e, err := w.Next(ctx)
+		e, err := w.Next(r.ctx)
 		if err != nil {
 			return
 		}
 		switch e.Type {
 		case registry.EntryDown:
-			r.leave(ctx, e.Entry.Ref, "is gone: "+e.Reason)
+			r.leave(r.ctx, e.Entry.Ref, "is gone: "+e.Reason)
 		case registry.Unregistered:
-			r.leave(ctx, e.Entry.Ref, "is gone")
+			r.leave(r.ctx, e.Entry.Ref, "is gone")
 		}
 	}
 }

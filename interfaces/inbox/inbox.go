@@ -23,10 +23,11 @@ import (
 
 // Bounds on what may wait, per peer, and of broadcasts from all.
 const (
-	maxFrames     = 512
-	maxBytes      = 1 << 20
-	maxChanges    = 64 // link ups and downs
-	maxBroadcasts = 4096
+	maxFrames         = 512
+	maxBytes          = 1 << 20
+	maxChanges        = 64 // link ups and downs
+	maxBroadcasts     = 4096
+	maxBroadcastBytes = 16 << 20
 )
 
 // Box holds what waits. Adding never blocks. A peer whose frames exceed the bound is
@@ -154,7 +155,7 @@ func (b *Box[Own]) putTree(in membership.Input) {
 }
 
 func (b *Box[Own]) putBroadcast(in membership.Input) {
-	if len(b.said.items) >= maxBroadcasts {
+	if len(b.said.items) >= maxBroadcasts || b.said.bytes+len(in.Data) > maxBroadcastBytes {
 		b.dropped++
 		return
 	}
@@ -162,6 +163,7 @@ func (b *Box[Own]) putBroadcast(in membership.Input) {
 		b.turn = append(b.turn, turn{queue: ofBroadcasts})
 	}
 	b.said.items = append(b.said.items, in)
+	b.said.bytes += len(in.Data)
 }
 
 func (b *Box[Own]) putPeer(in membership.Input) {
@@ -199,6 +201,7 @@ func (b *Box[Own]) Take() (Parcel[Own], bool) {
 		return b.takeOwn(t), true
 	case ofBroadcasts:
 		in := shift(&b.said.items)
+		b.said.bytes -= len(in.Data)
 		b.again(t, len(b.said.items) > 0)
 		return Parcel[Own]{Input: &in}, true
 	case ofTree:

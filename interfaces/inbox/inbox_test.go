@@ -165,6 +165,25 @@ func TestBroadcastsAreBounded(t *testing.T) {
 	}
 }
 
+// TestBroadcastBytesAreBounded: large broadcasts cost bounded memory too, and there is room
+// again when some were taken.
+func TestBroadcastBytesAreBounded(t *testing.T) {
+	b := opened()
+	large := membership.Input{Kind: membership.Broadcast, Data: make([]byte, membership.MaxBroadcast)}
+	fit := maxBroadcastBytes / membership.MaxBroadcast
+	for range 2 {
+		for range fit + 3 {
+			b.Put(large)
+		}
+		if got := len(drained(b)); got != fit {
+			t.Errorf("%d broadcasts of %d bytes waited, want %d", got, membership.MaxBroadcast, fit)
+		}
+	}
+	if b.Dropped() != 6 {
+		t.Errorf("%d dropped, want 6", b.Dropped())
+	}
+}
+
 // TestFlappingIsBounded: of a link that flaps unseen the end remains.
 func TestFlappingIsBounded(t *testing.T) {
 	b := opened()

@@ -116,8 +116,8 @@ type Plugin interface {
 type Finder interface {
 	// Find asks others for a service that Lookup does not know. It returns when the
 	// service is visible here, when nobody who was asked knows it, or when ctx ends;
-	// only the last is an error. It is bounded in hops and in flight, and a question
-	// that was just answered with no is not asked again.
+	// only the last is an error. It is bounded in hops and in flight: ErrBusy, and nobody
+	// was asked. A question that was just answered with no is not asked again.
 	Find(ctx context.Context, service name.Service) error
 }
 

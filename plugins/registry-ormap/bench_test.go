@@ -3,11 +3,11 @@ package registryormap
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/barrelp2p/barrel/core/machine/replica"
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/plugintest"
@@ -92,6 +92,31 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
+// More nodes than there is room for are reported, and what to do.
+func TestTooManyNodesAreReported(t *testing.T) {
+	p, _ := filled(t, 1)
+	cfg := p.config()
+	cfg.Log.MaxOwners = 10
+	p.mu.Lock()
+	p.machine = newMachine(cfg)
+	p.mu.Unlock()
+	up := func(node string) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.step(replica.Input{Kind: replica.MemberUp, Node: name.MustNode(node), Inc: 1})
+	}
+	for i := range cfg.Log.MaxOwners - 1 {
+		up(fmt.Sprintf("n%d@h", i))
+	}
+	if p.care(); p.Health().State != plugin.Healthy {
+		t.Errorf("health when all fit: %+v", p.Health())
+	}
+	up("last@h")
+	if p.care(); p.Health().State != plugin.Degraded || !strings.Contains(p.Health().Detail, "65536 nodes") {
+		t.Errorf("health with one too many: %+v", p.Health())
+	}
+}
+
 func BenchmarkLookup(b *testing.B) {
 	p, e := filled(b, 100_000)
 	b.ReportAllocs()
@@ -103,34 +128,4 @@ func BenchmarkLookup(b *testing.B) {
 			}
 		}
 	})
-}
-
-// BenchmarkMemory reports the bytes of an entry, one of 100,000, beyond the entry itself
-// as a Go value with its texts and its map.
-func BenchmarkMemory(b *testing.B) {
-	const n = 100_000
-	for range b.N {
-		plain := heap(func() any {
-			list := make([]registry.Entry, n)
-			for i := range list {
-				list[i].Service = name.MustService(fmt.Sprintf("service/%d", i))
-				list[i].Meta = map[string]string{"load": fmt.Sprint("0.", i%10)}
-			}
-			return list
-		})
-		all := heap(func() any { p, _ := filled(b, n); return p })
-		b.ReportMetric(float64(plain)/n, "own-B/entry")
-		b.ReportMetric(float64(all-plain)/n, "overhead-B/entry")
-	}
-}
-
-func heap(fill func() any) int64 {
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	kept := fill()
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	runtime.KeepAlive(kept)
-	return int64(after.HeapAlloc) - int64(before.HeapAlloc)
 }

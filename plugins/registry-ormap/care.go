@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/barrelp2p/barrel/core/machine/ownerlog"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 )
 
@@ -30,6 +31,9 @@ func (o *ormap) assess() plugin.Health {
 	var facts []string
 	if over := store.Oversize(); len(over) > 0 {
 		facts = append(facts, fmt.Sprintf("%d nodes have more than max_entries or max_bytes allow here, as %s: set both alike on all nodes", len(over), over[0]))
+	}
+	if stats.Log.LeftOut > 0 {
+		facts = append(facts, fmt.Sprintf("more than %d nodes are alive, and what some offer is not shown here: make several clusters", ownerlog.Defaults().MaxOwners))
 	}
 	if stats.Log.Clones > 0 {
 		facts = append(facts, "a later life of this very node has been seen: stop the copy of its data directory that runs elsewhere")

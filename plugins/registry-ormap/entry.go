@@ -57,12 +57,29 @@ func parseKey(key string) (service name.Service, id uint64, err error) {
 }
 
 // parseValue reads what valueOf wrote, from anybody. The texts share the memory of the
-// value; without pairs the map is none.
-func parseValue(val string, none map[string]string) (since time.Time, meta map[string]string, err error) {
+// value, and entries with the same metadata may share its map.
+func parseValue(val string, known *metas) (since time.Time, meta map[string]string, err error) {
 	r := textReader{rest: val}
-	nanos, pairs := r.number(), r.number()
-	if r.bad || nanos > 1<<62 || pairs > registry.MaxPairs || pairs*2 > uint64(len(r.rest)) {
+	nanos := r.number()
+	if r.bad || nanos > 1<<62 {
 		return since, nil, errEntry
+	}
+	meta, found := known.get(r.rest)
+	if !found {
+		text := r.rest
+		if meta, err = r.meta(known.none); err != nil {
+			return since, nil, err
+		}
+		known.keep(text, meta)
+	}
+	return time.Unix(0, int64(nanos)).UTC(), meta, nil
+}
+
+// meta reads metadata to the end; without pairs it is none.
+func (r *textReader) meta(none map[string]string) (meta map[string]string, err error) {
+	pairs := r.number()
+	if r.bad || pairs > registry.MaxPairs || pairs*2 > uint64(len(r.rest)) {
+		return nil, errEntry
 	}
 	if meta = none; pairs > 0 {
 		meta = make(map[string]string, pairs)
@@ -77,9 +94,9 @@ func parseValue(val string, none map[string]string) (since time.Time, meta map[s
 		}
 	}
 	if r.bad || len(r.rest) > 0 || size > registry.MaxMeta {
-		return since, nil, errEntry
+		return nil, errEntry
 	}
-	return time.Unix(0, int64(nanos)).UTC(), meta, nil
+	return meta, nil
 }
 
 // textReader takes fields off a string; after the first that does not fit it is bad.

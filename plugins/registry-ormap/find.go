@@ -8,6 +8,7 @@ import (
 	"github.com/barrelp2p/barrel/core/machine/replica"
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
+	"github.com/barrelp2p/barrel/interfaces/registry"
 )
 
 // seeker is a search that callers wait for, or its outcome for a little while.
@@ -25,7 +26,7 @@ func (s *seeker) end() {
 }
 
 const (
-	seekersMost = 256
+	seekersMost = 256                    // under way, or over a moment ago
 	missFor     = 500 * time.Millisecond // for how long a miss is believed
 )
 
@@ -53,19 +54,27 @@ func (o *ormap) seek(service name.Service) (*seeker, error) {
 	if len(o.shown.Lookup(service)) > 0 {
 		return nil, nil
 	}
-	o.forgetMisses()
-	s := o.seekers[service]
-	if s == nil && len(o.seekers) < seekersMost {
-		s = &seeker{done: make(chan struct{})}
-		o.seekers[service] = s
-		o.step(replica.Input{Kind: replica.Find, Text: service.String()})
+	if s := o.seekers[service]; s != nil && !s.stale(missFor) {
+		return s, nil
 	}
+	if o.forgetMisses(missFor); len(o.seekers) >= seekersMost {
+		o.forgetMisses(0)
+	}
+	if len(o.seekers) >= seekersMost {
+		return nil, fmt.Errorf("service %s: %d searches are under way, the most there may be: %w", service, len(o.seekers), registry.ErrBusy)
+	}
+	s := &seeker{done: make(chan struct{})}
+	o.seekers[service] = s
+	o.step(replica.Input{Kind: replica.Find, Text: service.String()})
 	return s, nil
 }
 
-func (o *ormap) forgetMisses() {
+// stale: it has been over for longer than that.
+func (s *seeker) stale(after time.Duration) bool { return s.ended && time.Since(s.over) >= after }
+
+func (o *ormap) forgetMisses(after time.Duration) {
 	for service, s := range o.seekers {
-		if s.ended && time.Since(s.over) > missFor {
+		if s.stale(after) {
 			delete(o.seekers, service)
 		}
 	}

@@ -64,7 +64,7 @@ type ormap struct {
 	out     replica.Effects
 	next    overlay.Time // for when the timer is set
 	signer  trust.Key    // whose signature is under the own log
-	empty   map[string]string
+	metas   *metas
 	seekers map[name.Service]*seeker
 	resumed bool   // what an earlier process said is replaced
 	refused uint64 // entries of others that are none, or not allowed
@@ -73,16 +73,24 @@ type ormap struct {
 func build(env registry.Env, s *Settings) (registry.Plugin, error) {
 	o := &ormap{
 		env: env, settings: *s, epoch: time.Now(), shown: index.New(env.Node), box: inbox.New[membership.Event](),
-		rearm: make(chan struct{}, 1), next: overlay.Never, empty: map[string]string{}, seekers: map[name.Service]*seeker{},
+		rearm: make(chan struct{}, 1), next: overlay.Never, metas: newMetas(), seekers: map[name.Service]*seeker{},
 	}
 	o.health.Store(&plugin.Health{State: plugin.Healthy})
-	cfg := replica.Defaults()
+	o.machine = newMachine(o.config())
+	return o, nil
+}
+
+func newMachine(cfg replica.Config) *replica.Machine {
+	return replica.New(cfg, 0, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
+}
+
+func (o *ormap) config() replica.Config {
+	env, s, cfg := o.env, &o.settings, replica.Defaults()
 	cfg.Log.Self, cfg.Log.Inc, cfg.Log.Sign, cfg.Log.Verify = env.Node, env.Incarnation, o.sign, o.verify
 	cfg.Log.First = env.Launch << launchShift
 	cfg.Log.MaxItems, cfg.Log.MaxBytes, cfg.Log.Quarantine = s.MaxEntries, s.MaxBytes, s.Quarantine
 	cfg.Compare.Period, cfg.Holders, cfg.Known = s.AntiEntropy, o.holders, o.knows
-	o.machine = replica.New(cfg, 0, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
-	return o, nil
+	return cfg
 }
 
 // launchShift leaves each process of this plugin, within one life of the node, numbers

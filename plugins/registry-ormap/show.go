@@ -41,7 +41,7 @@ func (o *ormap) entry(c *ownerlog.Change) (e registry.Entry, err error) {
 	if err := o.env.Allowed(service, c.Owner); err != nil {
 		return e, err
 	}
-	e.Since, e.Meta, err = parseValue(c.Val, o.empty)
+	e.Since, e.Meta, err = parseValue(c.Val, o.metas)
 	return e, err
 }
 

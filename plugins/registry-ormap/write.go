@@ -28,7 +28,7 @@ func (o *ormap) Put(ctx context.Context, entry registry.Entry) error {
 	}
 	old, had := o.machine.Store().Get(key)
 	if had {
-		entry.Since, _, _ = parseValue(old, o.empty) // this node wrote it
+		entry.Since, _, _ = parseValue(old, o.metas) // this node wrote it
 	}
 	op := ownerlog.Op{Key: key, Val: valueOf(&entry)}
 	if had && op.Val == old {

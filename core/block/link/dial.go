@@ -164,7 +164,8 @@ func (l *Links) dial(ctx context.Context, target dialTarget, known []name.Addres
 	found, err := l.discover(ctx, target.node)
 	found = slices.DeleteFunc(found, func(a name.Address) bool { return slices.Contains(tried, a) })
 	if err != nil && len(tried) == 0 {
-		return nil, fmt.Errorf("link to %s: %w", target.node, err)
+		failed.Attempts = append(failed.Attempts, err)
+		return nil, failed
 	}
 	if c, _ := l.dialAll(ctx, target, found, failed); c != nil {
 		return c, nil

@@ -20,7 +20,8 @@ var (
 	ErrStopped = errors.New("links are stopped")
 )
 
-// DialError says why there is no link to a node: what every endpoint answered. It
+// DialError says why there is no link to a node: what every endpoint answered, or that
+// nobody knew one. It
 // unwraps to the errors of the attempts.
 type DialError struct {
 	Node     name.Node

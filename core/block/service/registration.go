@@ -35,21 +35,27 @@ type Registration struct {
 // closeTime bounds the taking back of a registration.
 const closeTime = 5 * time.Second
 
-// Register registers a holder of this node under a name. ctx bounds the registering
-// only; see Until. Registering it again under the same name updates the metadata and
-// returns the same registration.
+// Register registers a holder of this node under a name: what it stands for can be reached
+// under the name before anybody sees it. ctx bounds the registering only; see Until.
+// Registering it again under the same name updates the metadata and returns the same
+// registration, or another, if that one is being taken back.
 func (s *Services) Register(ctx context.Context, service name.Service, meta map[string]string, holder Holder) (*Registration, error) {
-	r := s.hold(service, holder)
-	if err := r.Update(ctx, meta); err != nil {
-		return nil, errors.Join(fmt.Errorf("register %s: %w", service, err), r.giveUp())
+	for {
+		r := s.hold(service, holder)
+		if r == nil {
+			return nil, fmt.Errorf("register %s: node is stopping: %w", service, ErrEnded)
+		}
+		switch err := r.begin(ctx, meta); {
+		case err == nil:
+			return r, nil
+		case !errors.Is(err, errOver):
+			return nil, errors.Join(fmt.Errorf("register %s: %w", service, err), r.giveUp())
+		}
 	}
-	if err := s.cfg.Bind(service, holder.Ref()); err != nil {
-		return nil, errors.Join(fmt.Errorf("register %s: %w", service, err), r.Close())
-	}
-	return r, nil
 }
 
 // hold is the registration of a holder under a name; a new one is watched from now on.
+// Nil: nothing can be watched any more.
 func (s *Services) hold(service name.Service, holder Holder) *Registration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,15 +63,30 @@ func (s *Services) hold(service name.Service, holder Holder) *Registration {
 		return r
 	}
 	r := &Registration{services: s, service: service, holder: holder, ended: make(chan struct{})}
+	if !s.cfg.Tasks.Go("registration", r.watch) {
+		return nil
+	}
 	if s.held[service] == nil {
 		s.held[service] = map[name.Ref]*Registration{}
 	}
 	s.held[service][holder.Ref()] = r
-	if !s.cfg.Tasks.Go("registration", r.watch) {
-		close(r.ended)
-		r.over = true
-	}
 	return r
+}
+
+// errOver: what has been taken back is held no more, and another can take its place.
+var errOver = fmt.Errorf("taken back: %w", ErrEnded)
+
+// begin binds the name, then shows it.
+func (r *Registration) begin(ctx context.Context, meta map[string]string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.lives(); err != nil {
+		return err
+	}
+	if err := r.services.cfg.Bind(r.service, r.holder.Ref()); err != nil {
+		return err
+	}
+	return r.put(ctx, meta)
 }
 
 // watch takes the registration back when its holder has ended.
@@ -116,14 +137,26 @@ var ErrEnded = errors.New("registration has ended")
 func (r *Registration) Update(ctx context.Context, meta map[string]string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.lives(); err != nil {
+		return err
+	}
+	return r.put(ctx, meta)
+}
+
+// lives says why nothing can be put any more. The caller holds mu.
+func (r *Registration) lives() error {
 	select {
 	case <-r.holder.Done():
 		return fmt.Errorf("service %s: %s: %w", r.service, whyEnded(r.holder), ErrEnded)
 	default:
 	}
 	if r.over {
-		return fmt.Errorf("service %s: %w", r.service, ErrEnded)
+		return fmt.Errorf("service %s: %w", r.service, errOver)
 	}
+	return nil
+}
+
+func (r *Registration) put(ctx context.Context, meta map[string]string) error {
 	return r.services.cfg.Registry.Put(ctx, registry.Entry{Service: r.service, Ref: r.holder.Ref(), Meta: maps.Clone(meta)})
 }
 
@@ -147,6 +180,8 @@ func (r *Registration) Until(ctx context.Context) *Registration {
 // node has stopped there is nothing to do.
 func (r *Registration) Close() error { return r.end("") }
 
+// end takes the registration back; only then it is held no more, and Done is closed, so
+// that what comes after it finds nothing of it.
 func (r *Registration) end(reason string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -154,11 +189,11 @@ func (r *Registration) end(reason string) error {
 		return nil
 	}
 	r.over = true
-	close(r.ended)
-	r.services.release(r)
-	r.services.cfg.Unbind(r.service, r.holder.Ref())
+	defer close(r.ended)
+	defer r.services.release(r)
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
+	r.services.cfg.Unbind(r.service, r.holder.Ref())
 	err := r.services.cfg.Registry.Remove(ctx, r.service, r.holder.Ref(), reason)
 	if errors.Is(err, registry.ErrNotFound) || errors.Is(err, plugin.ErrGone) {
 		return nil // it was never put, or the node has stopped

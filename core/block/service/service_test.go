@@ -31,6 +31,17 @@ type book struct {
 	found []registry.Entry
 	asked int
 	fails error
+	busy  bool // nobody is asked
+
+	removes chan struct{} // if there is one, a Remove sends on it, then waits for it
+	lists   func()        // called by List, if there is one
+}
+
+func (b *book) List(prefix string) []registry.Count {
+	if b.lists != nil {
+		b.lists()
+	}
+	return b.Index.List(prefix)
 }
 
 func (b *book) Put(ctx context.Context, e registry.Entry) error {
@@ -49,6 +60,10 @@ func (b *book) Put(ctx context.Context, e registry.Entry) error {
 }
 
 func (b *book) Remove(_ context.Context, s name.Service, ref name.Ref, reason string) error {
+	if b.removes != nil {
+		b.removes <- struct{}{}
+		<-b.removes
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	i, found := b.Search(b.Lookup(s), ref)
@@ -68,8 +83,11 @@ func (b *book) Remove(_ context.Context, s name.Service, ref name.Ref, reason st
 func (b *book) Find(ctx context.Context, s name.Service) error {
 	b.mu.Lock()
 	b.asked++
-	found := b.found
+	found, busy := b.found, b.busy
 	b.mu.Unlock()
+	if busy {
+		return registry.ErrBusy
+	}
 	for _, e := range found {
 		if e.Service == s {
 			_ = b.Put(ctx, e)
@@ -101,14 +119,20 @@ type bench struct {
 	self name.Node
 	next uint64
 
+	tasks *plugin.Tasks
+
 	mu    sync.Mutex
 	bound []string
+	fails error // of bind
 	rtt   map[name.Node]time.Duration
 }
 
 func (b *bench) bind(s name.Service, _ name.Ref) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.fails != nil {
+		return b.fails
+	}
 	b.bound = append(b.bound, s.String())
 	return nil
 }
@@ -138,6 +162,7 @@ func newBench(t *testing.T) *bench {
 	b := &bench{T: t, self: name.MustNode("me@h"), rtt: map[name.Node]time.Duration{}}
 	b.book = &book{Index: index.New(b.self)}
 	tasks := plugin.NewTasks(func(p plugin.Panic) { t.Errorf("%v", p) })
+	b.tasks = tasks
 	b.Services = service.New(service.Config{
 		Node: b.self, Registry: b.book, Tasks: tasks, Log: slog.New(slog.DiscardHandler),
 		Bind: b.bind, Unbind: b.unbind, Distances: b.distances,
@@ -323,6 +348,10 @@ func TestAMissAsksTheNeighbours(t *testing.T) {
 	if _, err := b.Whereis(t.Context(), name.MustService("t")); !errors.Is(err, registry.ErrNotFound) || b.book.asked != 2 {
 		t.Errorf("%v after %d questions", err, b.book.asked)
 	}
+	b.book.busy = true
+	if _, err := b.Whereis(t.Context(), name.MustService("u")); !errors.Is(err, registry.ErrBusy) || errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("nobody was asked: %v", err)
+	}
 }
 
 func TestRetriesEndWhenItArrives(t *testing.T) {
@@ -398,56 +427,6 @@ func TestStickyMovesFew(t *testing.T) {
 	}
 }
 
-// A reader that is too slow gets the difference, not a flood, and nothing wrong.
-func TestASlowWatcherCatchesUp(t *testing.T) {
-	b := newBench(t)
-	b.remote("stays", "x@h", 1, "v", "1")
-	gone := b.remote("goes", "x@h", 1, "v", "1")
-	w := b.Watch("")
-	defer w.Close()
-	expect(b, tell(b, w, 3), "registered goes 1", "registered stays 1", "synced")
-	_ = b.book.Remove(t.Context(), gone.Service, gone.Ref, "")
-	for i := range 3000 {
-		b.remote("stays", "x@h", 1, "v", fmt.Sprint(i))
-	}
-	b.remote("last", "x@h", 1, "v", "1")
-	known := map[string]string{"goes": "1", "stays": "1"}
-	for known["last"] == "" || known["goes"] != "" {
-		e, err := w.Next(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := e.Entry.Service.String()
-		if (e.Type == registry.Registered) != (known[s] == "") {
-			t.Fatalf("%+v, but %v is known", e, known)
-		}
-		if known[s] = e.Entry.Meta["v"]; e.Type == registry.EntryDown {
-			delete(known, s)
-		}
-	}
-	if known["stays"] != "2999" {
-		t.Errorf("known in the end: %v", known)
-	}
-}
-
-func TestWatchersEnd(t *testing.T) {
-	b := newBench(t)
-	w := b.Watch("")
-	w.Close()
-	w.Close()
-	if _, err := w.Next(t.Context()); !errors.Is(err, service.ErrClosed) {
-		t.Errorf("Next after Close: %v", err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	other := b.Watch("nothing/")
-	defer other.Close()
-	expect(b, tell(b, other, 1), "synced")
-	if _, err := other.Next(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("Next with an ended context: %v", err)
-	}
-}
-
 func TestWhereisAllocatesNothing(t *testing.T) {
 	b := newBench(t)
 	b.remote("one", "x@h", 1)
@@ -458,6 +437,11 @@ func TestWhereisAllocatesNothing(t *testing.T) {
 		if n := testing.AllocsPerRun(100, func() { _, _ = b.Whereis(t.Context(), known) }); n != 0 {
 			t.Errorf("%s: %v allocations", s, n)
 		}
+	}
+	pick := service.By(service.RoundRobin())
+	known := name.MustService("two")
+	if n := testing.AllocsPerRun(100, func() { _, _ = b.Whereis(t.Context(), known, pick) }); n > 1 {
+		t.Errorf("with a picker: %v allocations, want that of the options at most", n)
 	}
 }
 

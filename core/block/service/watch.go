@@ -29,13 +29,16 @@ type Watcher struct {
 	prefix   string
 	only     name.Service // zero: all with the prefix
 
-	mu     sync.Mutex
+	reading sync.Mutex               // held while the next event is looked for; before mu
+	backlog []registry.Event         // the difference to what is there
+	synced  bool                     // the initial state has been told
+	known   map[place]registry.Entry // as the reader knows it
+
+	mu     sync.Mutex    // held for a moment only: those who have events wait for it
 	wake   chan struct{} // holds a token when there may be something
 	queue  []registry.Event
 	lost   bool // the queue was full
-	synced bool // the initial state has been told
 	closed bool
-	known  map[place]registry.Entry // as the reader knows it
 }
 
 type place struct {
@@ -108,34 +111,67 @@ func (w *Watcher) Next(ctx context.Context) (registry.Event, error) {
 	}
 }
 
+// next is the next event, if there is one: first of what was there, then of what happened.
 func (w *Watcher) next() (registry.Event, bool, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.reading.Lock()
+	defer w.reading.Unlock()
 	for {
-		switch {
-		case w.closed:
+		e, state := w.shift()
+		switch state {
+		case shut:
 			w.signal() // for others who wait
-			return registry.Event{}, false, ErrClosed
-		case w.lost:
+			return e, false, ErrClosed
+		case behind:
 			w.catchUp()
-		case len(w.queue) > 0:
-			e := w.queue[0]
-			w.queue = w.queue[1:]
+		case empty:
+			return e, false, nil
+		case some:
 			if w.learn(&e) {
 				return e, true, nil
 			}
-		case !w.synced:
-			w.synced = true
-			return registry.Event{Type: Synced}, true, nil
-		default:
-			return registry.Event{}, false, nil
 		}
 	}
+}
+
+// state is what a reader finds.
+type state uint8
+
+const (
+	empty state = iota
+	some
+	behind
+	shut
+)
+
+// shift takes what comes next off the backlog, or else off the queue.
+func (w *Watcher) shift() (e registry.Event, s state) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.closed:
+		return e, shut
+	case w.lost:
+		w.lost, w.queue = false, nil // what happens from now on is told after what is there
+		return e, behind
+	case len(w.backlog) > 0:
+		e, w.backlog = w.backlog[0], w.backlog[1:]
+	case !w.synced:
+		e = registry.Event{Type: Synced}
+	case len(w.queue) > 0:
+		e, w.queue = w.queue[0], w.queue[1:]
+	default:
+		return e, empty
+	}
+	return e, some
 }
 
 // learn applies an event to what the reader knows; false: it is no news. Events and the
 // state they come from are not read at one moment, so some tell what is known already.
 func (w *Watcher) learn(e *registry.Event) bool {
+	if e.Type == Synced {
+		w.synced = true
+		return true
+	}
 	at := place{e.Entry.Service, e.Entry.Ref}
 	old, had := w.known[at]
 	switch e.Type {
@@ -154,10 +190,9 @@ func (w *Watcher) learn(e *registry.Event) bool {
 	return had
 }
 
-// catchUp queues the difference between what the reader knows and what is there.
+// catchUp makes the difference between what the reader knows and what is there.
 func (w *Watcher) catchUp() {
-	w.lost = false
-	w.queue = nil
+	w.backlog = nil
 	there := map[place]bool{}
 	for _, c := range w.services.List(w.prefix) {
 		if !w.sees(c.Service) {
@@ -165,12 +200,12 @@ func (w *Watcher) catchUp() {
 		}
 		for _, e := range w.services.Lookup(c.Service) {
 			there[place{e.Service, e.Ref}] = true
-			w.queue = append(w.queue, registry.Event{Type: registry.Registered, Entry: e})
+			w.backlog = append(w.backlog, registry.Event{Type: registry.Registered, Entry: e})
 		}
 	}
 	for at, e := range w.known {
 		if !there[at] {
-			w.queue = append(w.queue, registry.Event{Type: registry.EntryDown, Entry: e, Reason: "gone while events were lost"})
+			w.backlog = append(w.backlog, registry.Event{Type: registry.EntryDown, Entry: e, Reason: "gone while events were lost"})
 		}
 	}
 }

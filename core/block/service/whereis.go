@@ -42,8 +42,8 @@ const (
 
 // Whereis is one instance of a service: of this node if it has one, else the nearest, by
 // the round-trip time of links, else the first. A miss is not taken for an answer before
-// the neighbours have been asked, which takes a moment. The error is that of ctx, or
-// wraps registry.ErrNotFound. For a name that is known here it is a read of memory.
+// the neighbours have been asked, which takes a moment. The error is that of ctx, or wraps
+// registry.ErrNotFound, or registry.ErrBusy: so many are looked for that nobody was asked. For a name that is known here it is a read of memory.
 func (s *Services) Whereis(ctx context.Context, service name.Service, options ...Option) (registry.Entry, error) {
 	if list := s.cfg.Registry.Lookup(service); len(list) > 0 && len(options) == 0 {
 		return *s.nearest(list), nil
@@ -51,6 +51,9 @@ func (s *Services) Whereis(ctx context.Context, service name.Service, options ..
 	var q question
 	for _, o := range options {
 		o(&q)
+	}
+	if e, ok := s.choose(service, &q); ok {
+		return e, nil
 	}
 	return s.seek(ctx, service, &q)
 }
@@ -63,12 +66,15 @@ func (s *Services) seek(ctx context.Context, service name.Service, q *question) 
 		if e, ok := s.choose(service, q); ok {
 			return e, nil
 		}
-		s.askAround(ctx, service)
+		unasked := s.askAround(ctx, service)
 		if e, ok := s.choose(service, q); ok {
 			return e, nil
 		}
 		if err := ctx.Err(); err != nil {
 			return registry.Entry{}, fmt.Errorf("service %s: nobody offers it yet: %w", service, err)
+		}
+		if q.retries <= 0 && unasked != nil {
+			return registry.Entry{}, fmt.Errorf("service %s: nobody known here offers it: %w", service, unasked)
 		}
 		if q.retries <= 0 {
 			return registry.Entry{}, fmt.Errorf("service %s: nobody offers it: %w", service, registry.ErrNotFound)
@@ -93,16 +99,20 @@ func (s *Services) choose(service name.Service, q *question) (registry.Entry, bo
 }
 
 // askAround has the registry look further than its memory. What it cannot find, or in
-// time, is not there.
-func (s *Services) askAround(ctx context.Context, service name.Service) {
+// time, is not there; the error is that it could ask nobody for now.
+func (s *Services) askAround(ctx context.Context, service name.Service) error {
 	if s.finder == nil {
-		return
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, askAround)
 	defer cancel()
-	if err := s.finder.Find(ctx, service); err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+	switch err := s.finder.Find(ctx, service); {
+	case errors.Is(err, registry.ErrBusy):
+		return err
+	case err != nil && ctx.Err() == nil:
 		s.cfg.Log.Debug("neighbours not asked", "service", service, "error", err)
 	}
+	return nil
 }
 
 func pause(ctx context.Context, d time.Duration, until <-chan struct{}) {

@@ -2,7 +2,9 @@ package antientropy
 
 import (
 	"errors"
+	flags "flag"
 	"math/rand/v2"
+	"os"
 	"reflect"
 	"slices"
 	"strconv"
@@ -14,6 +16,15 @@ import (
 	"github.com/barrelp2p/barrel/core/machine/overlay"
 	"github.com/barrelp2p/barrel/interfaces/name"
 )
+
+// TestMain has 500 random pairs tried, unless -rapid.checks says otherwise.
+func TestMain(m *testing.M) {
+	flags.Parse()
+	if f := flags.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
+		_ = f.Value.Set("500")
+	}
+	os.Exit(m.Run())
+}
 
 // shelf is a store of marks and nothing else.
 type shelf struct {
@@ -34,8 +45,8 @@ func (s *shelf) put(m Mark) {
 func (s *shelf) Sums() *Sums { return &s.sums }
 
 func (s *shelf) Marks(bucket uint8, into []Mark) []Mark {
-	for i := range 3000 {
-		if m, has := s.marks[strconv.Itoa(i)]; has && s.BucketOf(m.Key) == bucket {
+	for i := int(bucket); i < 3000 && bucket < 200; i += 200 {
+		if m, has := s.marks[strconv.Itoa(i)]; has {
 			into = append(into, m)
 		}
 	}

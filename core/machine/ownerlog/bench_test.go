@@ -96,11 +96,7 @@ func (b *bench) serve(inc, seq uint64) {
 	stream, done := b.owner.Serve("o@h", inc, seq).Append(nil, 1<<30)
 	r := Reader{MaxItems: 1e6, MaxBytes: 1 << 30}
 	err := r.Add(stream, func(rec Record) {
-		if rec.Batch != nil {
-			b.store.Receive(b.now, rec.Batch)
-		} else {
-			b.store.Merge(b.now, rec.Snapshot)
-		}
+		b.store.Take(b.now, rec)
 		b.check()
 	})
 	if err != nil || !done || !r.Whole() {

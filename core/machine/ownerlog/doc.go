@@ -38,7 +38,8 @@
 //
 // Owners, entries and bytes of each, batches that came early, batches kept for others
 // and watermarks are bounded. An owner that goes beyond its bounds stands still at the last
-// batch within them, here as on every other replica, and is reported as Oversize.
+// batch within them, here as on every other replica, and is reported as Oversize; what is
+// said of it by others is read to see whether the owner signed it, and is not kept.
 //
 // # Bytes
 //

@@ -45,11 +45,7 @@ func FuzzReader(f *testing.F) {
 		n := 0
 		err := whole.Add(data, func(r Record) {
 			n++
-			if r.Batch != nil {
-				b.store.Receive(0, r.Batch)
-			} else {
-				b.store.Merge(0, r.Snapshot)
-			}
+			b.store.Take(0, r)
 		})
 		b.check()
 		cut = min(max(cut, 0), len(data))

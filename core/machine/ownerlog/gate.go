@@ -1,6 +1,8 @@
 package ownerlog
 
 import (
+	"slices"
+
 	"github.com/barrelp2p/barrel/core/machine/overlay"
 	"github.com/barrelp2p/barrel/interfaces/name"
 )
@@ -9,7 +11,14 @@ import (
 // missing here: nothing of that incarnation is known.
 func (s *Store) Up(now overlay.Time, owner name.Node, inc uint64) (missing bool) {
 	l := s.open(now, owner)
-	if l == nil || l == s.own || inc < l.alive {
+	if l == nil && s.makeRoom() {
+		l = s.open(now, owner)
+	}
+	if l == nil {
+		s.stats.LeftOut++
+		return false
+	}
+	if l == s.own || inc < l.alive {
 		return false
 	}
 	shown := l.visible()
@@ -17,6 +26,9 @@ func (s *Store) Up(now overlay.Time, owner name.Node, inc uint64) (missing bool)
 		s.hide(l, "restarted")
 	}
 	l.alive, l.goneAt = inc, overlay.Never
+	if len(l.held) > 0 || l.forked {
+		s.gap(now, l)
+	}
 	if !shown && l.visible() {
 		s.tellAll(l, Added, "")
 	}
@@ -31,7 +43,7 @@ func (s *Store) Gone(now overlay.Time, owner name.Node, inc uint64, why string) 
 		return
 	}
 	s.hide(l, why)
-	l.alive, l.goneAt = 0, now
+	l.alive, l.goneAt, l.gapSince = 0, now, overlay.Never
 	s.recount(l)
 }
 
@@ -83,7 +95,7 @@ func (s *Store) tellDifference(l *log, old *set, reasons map[string]string) {
 func (s *Store) Due(now overlay.Time) (owners []string) {
 	left := s.gaps[:0]
 	for _, l := range s.gaps {
-		if l.gapSince == overlay.Never {
+		if l.queued = l.gapSince != overlay.Never; !l.queued {
 			continue
 		}
 		left = append(left, l)
@@ -115,13 +127,39 @@ func (s *Store) Sweep(now overlay.Time) {
 	s.buckets[b] = left
 }
 
+// makeRoom drops what is known of an owner that is not alive, for one that is: the one
+// that has been gone for the longest of those in the next bucket that has any.
+func (s *Store) makeRoom() bool {
+	for i := range s.buckets {
+		b := &s.buckets[(s.sweep+i)%len(s.buckets)]
+		longest := -1
+		for j, l := range *b {
+			if l != s.own && l.alive == 0 && (longest < 0 || l.goneAt < (*b)[longest].goneAt) {
+				longest = j
+			}
+		}
+		if longest >= 0 {
+			s.drop((*b)[longest])
+			*b = slices.Delete(*b, longest, longest+1)
+			return true
+		}
+	}
+	return false
+}
+
+// drop forgets a log; the caller takes it out of its bucket.
+func (s *Store) drop(l *log) {
+	delete(s.logs, l.key)
+	l.forget() // a list may still have it
+}
+
 // expire frees a log whose owner is gone; it reports whether nothing is left of it.
 func (s *Store) expire(now overlay.Time, l *log) bool {
 	if l.alive != 0 || l == s.own {
 		return false
 	}
 	if gone := now - l.goneAt; gone >= s.cfg.Watermark || gone >= s.cfg.Quarantine && l.head.Seq == 0 {
-		delete(s.logs, l.key)
+		s.drop(l)
 		return true
 	} else if gone >= s.cfg.Quarantine && !l.freed {
 		s.stats.Freed++

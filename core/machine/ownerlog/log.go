@@ -18,14 +18,17 @@ type log struct {
 	held      []*Batch // batches that came early, by number
 	heldBytes int
 	gapSince  overlay.Time // Never: no gap
+	queued    bool         // in the list of gaps
 
-	alive    uint64       // the incarnation at which the owner is alive; 0: it is not
-	goneAt   overlay.Time // since when it is not; Never while it is
-	freed    bool         // entries and batches have been given up; the head is a watermark
-	forked   bool         // what is here is not what the owner signed: to be fetched whole
-	oversize bool         // the owner went beyond its bounds
-	counted  bool         // in the sums
-	print    uint64       // with this fingerprint
+	alive    uint64           // the incarnation at which the owner is alive; 0: it is not
+	goneAt   overlay.Time     // since when it is not; Never while it is
+	freed    bool             // entries and batches have been given up; the head is a watermark
+	forked   bool             // what is here is not what the owner signed: to be fetched whole
+	oversize bool             // the owner went beyond its bounds
+	excess   antientropy.Mark // with which batch, and how far
+	exceeded overlay.Time     // and when that was seen
+	counted  bool             // in the sums
+	print    uint64           // with this fingerprint
 }
 
 // visible: an entry is shown while its owner is alive at the incarnation that wrote it.
@@ -44,7 +47,9 @@ func (l *log) mark() antientropy.Mark {
 }
 
 // cost is about how many bytes a snapshot takes.
-func (l *log) cost() int { return 256 + l.live.bytes + 8*l.live.count }
+func (l *log) cost() int { return costOf(l.live.count, l.live.bytes) }
+
+func costOf(count, bytes int) int { return 256 + bytes + 8*count }
 
 const (
 	keptMost  = 128 // batches

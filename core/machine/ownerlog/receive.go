@@ -85,8 +85,9 @@ func (s *Store) take(now overlay.Time, l *log, b *Batch) {
 }
 
 func (s *Store) apply(now overlay.Time, l *log, b *Batch) {
-	fits := true
+	fits, cost := true, 0
 	undone := l.attempt(b.Ops, func() bool {
+		cost = l.cost()
 		fits = l.live.count <= s.cfg.MaxItems && l.live.bytes <= s.cfg.MaxBytes
 		return fits && l.live.digest() == b.Head.State
 	})
@@ -100,8 +101,7 @@ func (s *Store) apply(now overlay.Time, l *log, b *Batch) {
 		s.tell(l, b, undone)
 	case !fits:
 		s.stats.Oversize++
-		l.oversize = true
-		l.held, l.heldBytes, l.gapSince = nil, 0, overlay.Never
+		l.exceed(now, b.Head.Seq, cost)
 	default:
 		s.stats.Forked++
 		s.fork(now, l)
@@ -117,10 +117,15 @@ func (s *Store) fork(now overlay.Time, l *log) {
 	}
 }
 
-// gap notes since when something is missing in a log.
+// gap notes since when something is missing in a log. Of one whose owner is not alive
+// nothing is missed before it is.
 func (s *Store) gap(now overlay.Time, l *log) {
-	if l.gapSince == overlay.Never {
-		l.gapSince = now
+	if l.gapSince != overlay.Never || l.alive == 0 {
+		return
+	}
+	l.gapSince = now
+	if !l.queued {
+		l.queued = true
 		s.gaps = append(s.gaps, l)
 	}
 }
@@ -136,6 +141,18 @@ func (s *Store) drain(now overlay.Time, l *log) {
 		}
 	}
 	l.settle()
+}
+
+// Take takes a record that came out of a stream.
+func (s *Store) Take(now overlay.Time, r Record) {
+	switch {
+	case r.Batch != nil:
+		s.Receive(now, r.Batch)
+	case r.Snapshot != nil:
+		s.Merge(now, r.Snapshot)
+	default:
+		s.Exceed(now, r.Excess)
+	}
 }
 
 // Merge takes a snapshot that somebody sent. It replaces what is known if it is later.

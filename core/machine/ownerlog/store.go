@@ -61,6 +61,7 @@ type Stats struct {
 	Oversize  uint64 // that would have exceeded a bound
 	Freed     uint64 // logs whose entries were given up
 	Clones    uint64 // that speak of a later life of this very node
+	LeftOut   uint64 // times that an owner was alive and there was no room for it
 }
 
 // ChangeKind says what happened to a visible entry.
@@ -142,6 +143,11 @@ func (s *Store) open(now overlay.Time, owner name.Node) *log {
 	if len(s.logs) >= s.cfg.MaxOwners {
 		return nil
 	}
+	return s.add(now, owner)
+}
+
+func (s *Store) add(now overlay.Time, owner name.Node) *log {
+	key := owner.String()
 	l := &log{key: key, head: Head{Owner: owner}, gapSince: overlay.Never, goneAt: now}
 	s.logs[key] = l
 	b := s.BucketOf(key)

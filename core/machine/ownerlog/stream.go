@@ -11,19 +11,22 @@ type Snapshot struct {
 // Reader puts together what comes as a stream of records: batches and snapshots, cut into
 // chunks anywhere. The zero Reader is ready; it is for one stream.
 type Reader struct {
-	// MaxItems and MaxBytes bound one snapshot.
+	// MaxItems and MaxBytes bound one snapshot; a larger one is passed over.
 	MaxItems, MaxBytes int
 
 	rest  []byte
 	snap  *Snapshot
 	want  int
+	count int
 	bytes int
+	over  *digester // of a snapshot that is passed over
 }
 
-// Record is something whole that came out of a stream: exactly one of both is there.
+// Record is something whole that came out of a stream: exactly one is there.
 type Record struct {
 	Batch    *Batch
 	Snapshot *Snapshot
+	Excess   *Excess
 }
 
 // Add takes the next chunk and calls see for each record that is complete. The error
@@ -40,7 +43,7 @@ func (s *Reader) Add(chunk []byte, see func(Record)) error {
 			return fmt.Errorf("%w: record of at least %d bytes does not parse", ErrFrame, len(s.rest))
 		}
 		s.rest = r.rest
-		if rec.Batch != nil || rec.Snapshot != nil {
+		if rec != (Record{}) {
 			see(rec)
 		}
 	}
@@ -73,11 +76,21 @@ func (s *Reader) begin(r *reader) (Record, error) {
 	if r.bad {
 		return Record{}, nil
 	}
-	if n > uint64(s.MaxItems) || h.Seq == 0 {
+	if n > excessItems || h.Seq == 0 {
 		return Record{}, ErrFrame
 	}
-	s.snap, s.want, s.bytes = &Snapshot{Head: h}, int(n), 0
+	s.snap, s.want, s.count, s.bytes = &Snapshot{Head: h}, int(n), 0, 0
+	if s.over = nil; s.want > s.MaxItems {
+		s.passOver()
+	}
 	return s.full(), nil
+}
+
+// passOver keeps nothing more of a snapshot but its digest.
+func (s *Reader) passOver() {
+	s.over = newDigester(s.want)
+	s.over.add(s.snap.Items...)
+	s.snap.Items = nil
 }
 
 func (s *Reader) entry(r *reader) (Record, error) {
@@ -85,18 +98,30 @@ func (s *Reader) entry(r *reader) (Record, error) {
 	if r.bad {
 		return Record{}, nil
 	}
-	if s.bytes += len(item.Key) + len(item.Val); s.bytes > s.MaxBytes {
+	s.count++
+	if s.bytes += len(item.Key) + len(item.Val); s.bytes > excessBytes {
 		return Record{}, ErrFrame
 	}
-	s.snap.Items = append(s.snap.Items, item)
+	if s.bytes > s.MaxBytes && s.over == nil {
+		s.passOver()
+	}
+	if s.over != nil {
+		s.over.add(item)
+	} else {
+		s.snap.Items = append(s.snap.Items, item)
+	}
 	return s.full(), nil
 }
 
 func (s *Reader) full() Record {
-	if len(s.snap.Items) < s.want {
+	if s.count < s.want {
 		return Record{}
 	}
-	done := s.snap
-	s.snap = nil
-	return Record{Snapshot: done}
+	done, over := s.snap, s.over
+	s.snap, s.over = nil, nil
+	if over == nil {
+		return Record{Snapshot: done}
+	}
+	done.Head.State = over.sum()
+	return Record{Excess: &Excess{Head: done.Head, Count: s.count, Bytes: s.bytes}}
 }

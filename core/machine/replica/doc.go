@@ -18,16 +18,24 @@
 // Frames of antientropy begin with 'A'. The others are 'R', format 1, kind, body;
 // numbers are unsigned varints, texts have their length before them.
 //
-//	PULL   count, then each: owner, incarnation, number of the last batch known
-//	DATA   flag (1: the last), a piece of a stream of ownerlog records
-//	MORE   nothing: one more DATA, please
+//	PULL   number of this transfer, count, then each: owner, incarnation, number of the
+//	       last batch known
+//	DATA   number of the transfer, flag (1: the last), a piece of a stream of ownerlog records
+//	MORE   number of the transfer: one more DATA, please
 //	FIND   id (8), hops, subject
 //	FOUND  id (8), count, then each: owner, incarnation, number
+//
+// # How far a search goes
+//
+// Three hops. Whoever is asked answers from a replica of everything, so the hops count
+// only nodes in a row that have not heard either: a newcomer behind newcomers. In an overlay
+// with five neighbours each, three hops ask a hundred nodes for what nobody has, five would
+// ask three thousand.
 //
 // # Hostile peers
 //
 // Nothing is believed without its owner's signature. A peer can make this node read what
-// it has (one transfer for each peer), look for what is not there (256 searches at a
-// time for all peers), and ask it for owners that it does not deliver, which takes the
+// it has (one transfer for each peer), look for what is not there (64 searches at a time
+// for one peer, 256 for all, a thousand in half a minute for one), and ask it for owners that it does not deliver, which takes the
 // turn of that owner for Patience; then another peer is asked.
 package replica

@@ -15,13 +15,17 @@ type peer struct {
 	wants []string // owners, to be pulled from here
 
 	pulling []string     // owners that were pulled and have not come yet; nil: idle
+	number  uint64       // of the transfer, so that what is left of earlier ones is told apart
 	until   overlay.Time // when it is given up
 	reader  ownerlog.Reader
 
+	serves  uint64  // number of the transfer that it asked for
 	serving []place // what it pulled here, still to be sent
 	current *ownerlog.Serving
 	under   []int // sizes of the frames that it was sent and has not answered, in order
 	ahead   int   // their sum
+
+	seen map[uint64]overlay.Time // its searches that were passed on, and when
 }
 
 const (
@@ -44,7 +48,7 @@ func (m *Machine) peerUp(node name.Node) {
 	if m.peer(node) != nil {
 		m.peerDown(node) // a new life, or a link of which the end was not told
 	}
-	m.peers = append(m.peers, &peer{node: node, until: overlay.Never})
+	m.peers = append(m.peers, &peer{node: node, until: overlay.Never, seen: map[uint64]overlay.Time{}})
 	m.anti.Up(m.now, node, &m.aeOut)
 }
 
@@ -66,7 +70,7 @@ func (m *Machine) behind(d antientropy.Difference) {
 		return
 	}
 	for i := range d.Marks {
-		if d.Marks[i].Size <= uint64(m.cfg.Log.MaxBytes)+uint64(m.cfg.Log.MaxItems)*16 {
+		if !m.store.Refuses(m.now, &d.Marks[i]) {
 			m.wantFrom(p, d.Marks[i].Key)
 		}
 	}
@@ -100,7 +104,9 @@ func (m *Machine) ask() {
 }
 
 func (m *Machine) pull(p *peer) {
-	msg := message{kind: pull}
+	m.stats.Pulls++
+	p.number = m.stats.Pulls
+	msg := message{kind: pull, number: p.number}
 	n := min(len(p.wants), atOnce)
 	for _, owner := range p.wants[:n] {
 		inc, seq := m.store.Position(owner)
@@ -109,22 +115,15 @@ func (m *Machine) pull(p *peer) {
 	p.pulling, p.wants = p.wants[:n:n], p.wants[n:]
 	p.reader = ownerlog.Reader{MaxItems: m.cfg.Log.MaxItems, MaxBytes: m.cfg.Log.MaxBytes}
 	p.until = m.now + m.cfg.Compare.Patience
-	m.stats.Pulls++
 	m.send(p.node, encode(&msg))
 }
 
 // arrived takes a piece of what was pulled.
 func (m *Machine) arrived(p *peer, msg *message) {
-	if p.pulling == nil {
+	if p.pulling == nil || msg.number != p.number {
 		return
 	}
-	err := p.reader.Add(msg.chunk, func(r ownerlog.Record) {
-		if r.Batch != nil {
-			m.store.Receive(m.now, r.Batch)
-		} else {
-			m.store.Merge(m.now, r.Snapshot)
-		}
-	})
+	err := p.reader.Add(msg.chunk, func(r ownerlog.Record) { m.store.Take(m.now, r) })
 	switch {
 	case err != nil:
 		m.stats.Malformed++
@@ -134,7 +133,7 @@ func (m *Machine) arrived(p *peer, msg *message) {
 	default:
 		p.until = m.now + m.cfg.Compare.Patience
 		m.anti.Alive(m.now, p.node)
-		m.send(p.node, encode(&message{kind: more}))
+		m.send(p.node, encode(&message{kind: more, number: p.number}))
 	}
 }
 
@@ -175,21 +174,21 @@ func (m *Machine) fetchesDue() {
 }
 
 // pulled begins to send a peer what it lacks; what it pulled before is void.
-func (m *Machine) pulled(p *peer, places []place) {
+func (m *Machine) pulled(p *peer, msg *message) {
 	m.seal()
-	p.serving, p.current, p.under, p.ahead = places, nil, nil, 0
+	p.serves, p.serving, p.current, p.under, p.ahead = msg.number, msg.places, nil, nil, 0
 	m.serve(p)
 }
 
 // serve sends until enough is under way, or all.
 func (m *Machine) serve(p *peer) {
 	for p.ahead < window {
-		msg := message{kind: data}
+		msg := message{kind: data, number: p.serves}
 		for !msg.last && len(msg.chunk) < chunk {
 			msg.chunk, msg.last = m.piece(p, msg.chunk)
 		}
-		for len(msg.chunk) > MaxFrame-8 { // one long entry
-			m.sendData(p, &message{kind: data, chunk: msg.chunk[:chunk]})
+		for len(msg.chunk) > MaxFrame-16 { // one long entry
+			m.sendData(p, &message{kind: data, number: p.serves, chunk: msg.chunk[:chunk]})
 			msg.chunk = msg.chunk[chunk:]
 		}
 		m.sendData(p, &msg)
@@ -227,8 +226,8 @@ func (m *Machine) piece(p *peer, b []byte) (_ []byte, last bool) {
 }
 
 // moreOf: the peer has taken another frame.
-func (m *Machine) moreOf(p *peer) {
-	if len(p.under) > 0 {
+func (m *Machine) moreOf(p *peer, number uint64) {
+	if len(p.under) > 0 && number == p.serves {
 		p.ahead -= p.under[0]
 		p.under = p.under[1:]
 		m.serve(p)

@@ -12,7 +12,16 @@ import (
 // finds is the searches that are under way, for this node and for others.
 type finds struct {
 	open []*search
-	seen map[uint64]overlay.Time // searches that were answered or forwarded, and when
+}
+
+// count is how many searches are under way for a peer; for this node itself, if it is zero.
+func (f *finds) count(from name.Node) (n int) {
+	for _, s := range f.open {
+		if s.from == from {
+			n++
+		}
+	}
+	return n
 }
 
 // search is one search.
@@ -28,8 +37,9 @@ type search struct {
 const (
 	hopsMost  = 3
 	hopTime   = 400 * time.Millisecond // for each hop that is left
-	openMost  = 256
-	seenMost  = 4096
+	openMost  = 256                    // under way for this node, and as many for all others
+	openPeer  = 64                     // of which for one peer
+	seenMost  = 1024                   // remembered of one peer
 	seenFor   = 30 * time.Second
 	ownerMost = 16 // owners named in an answer
 )
@@ -48,13 +58,22 @@ func (m *Machine) nextFind() overlay.Time {
 
 func (m *Machine) isAsked(owner string) bool { _, asked := m.asked[owner]; return asked }
 
-func (f *finds) forget(now overlay.Time) {
-	// order: entries are dropped each for itself
-	for id, at := range f.seen {
-		if now-at > seenFor {
-			delete(f.seen, id)
+// forgetSeen forgets searches of peers that nobody passes on any more.
+func (m *Machine) forgetSeen() {
+	for _, p := range m.peers {
+		// order: entries are dropped each for itself
+		for id, at := range p.seen {
+			if m.now-at > seenFor {
+				delete(p.seen, id)
+			}
 		}
 	}
+}
+
+// wasSeen reports whether a search has come here before, by whichever way.
+func (m *Machine) wasSeen(id uint64) bool {
+	return slices.ContainsFunc(m.peers, func(p *peer) bool { _, seen := p.seen[id]; return seen }) ||
+		slices.ContainsFunc(m.finds.open, func(s *search) bool { return s.id == id })
 }
 
 // find asks the peers for a subject on behalf of the host, unless that is under way.
@@ -62,13 +81,11 @@ func (m *Machine) find(subject string) {
 	if slices.ContainsFunc(m.finds.open, func(s *search) bool { return s.from.IsZero() && s.subject == subject }) {
 		return
 	}
-	if len(m.peers) == 0 || len(subject) > maxSubject || subject == "" || len(m.finds.open) >= openMost {
+	if len(m.peers) == 0 || len(subject) > maxSubject || subject == "" || m.finds.count(name.Node{}) >= openMost {
 		m.out.Found = append(m.out.Found, subject)
 		return
 	}
-	id := m.rng.Uint64()
-	m.finds.seen[id] = m.now
-	m.spread(&search{id: id, subject: subject}, hopsMost)
+	m.spread(&search{id: m.rng.Uint64(), subject: subject}, hopsMost)
 }
 
 // spread asks all peers but the one who asked.
@@ -86,19 +103,18 @@ func (m *Machine) spread(s *search, hops uint8) {
 
 // sought answers a peer: with what is known, with nothing, or when others have answered.
 func (m *Machine) sought(p *peer, msg *message) {
-	_, again := m.finds.seen[msg.id]
 	holders := m.cfg.Holders(msg.subject)
 	switch {
 	case len(holders) > 0:
 		m.answer(p.node, msg.id, holders)
-	case again, msg.hops == 0, msg.hops > hopsMost:
+	case m.wasSeen(msg.id), msg.hops == 0, msg.hops > hopsMost:
 		m.answer(p.node, msg.id, nil)
-	case len(m.finds.open) >= openMost/2 || len(m.finds.seen) >= seenMost:
+	case m.finds.count(p.node) >= openPeer, len(m.finds.open) >= 2*openMost, len(p.seen) >= seenMost:
 		m.stats.Refused++
 		m.answer(p.node, msg.id, nil)
 	default:
 		m.stats.Searches++
-		m.finds.seen[msg.id] = m.now
+		p.seen[msg.id] = m.now
 		m.spread(&search{id: msg.id, subject: msg.subject, from: p.node}, msg.hops)
 	}
 }

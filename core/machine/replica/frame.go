@@ -29,11 +29,11 @@ func (m *Machine) frame(from name.Node, bytes []byte) {
 	}
 	switch msg.kind {
 	case pull:
-		m.pulled(p, msg.places)
+		m.pulled(p, &msg)
 	case data:
 		m.arrived(p, &msg)
 	case more:
-		m.moreOf(p)
+		m.moreOf(p, msg.number)
 	case seek:
 		m.sought(p, &msg)
 	case found:
@@ -43,15 +43,16 @@ func (m *Machine) frame(from name.Node, bytes []byte) {
 
 // Check reports what must never be the case.
 func (m *Machine) Check() error {
-	wanted := 0
+	wanted, seen := 0, 0
 	for _, p := range m.peers {
 		wanted += len(p.pulling) + len(p.wants)
+		seen = max(seen, len(p.seen))
 		if (p.pulling != nil) == (p.until > 1<<62) {
 			return fmt.Errorf("peer %s: %d owners pulled until %v", p.node, len(p.pulling), p.until)
 		}
 	}
-	if wanted != len(m.asked) || len(m.finds.open) > openMost || len(m.finds.seen) > seenMost+openMost {
-		return fmt.Errorf("%d owners wanted, %d asked for, %d searches, %d seen", wanted, len(m.asked), len(m.finds.open), len(m.finds.seen))
+	if wanted != len(m.asked) || len(m.finds.open) > 3*openMost || seen > seenMost {
+		return fmt.Errorf("%d owners wanted, %d asked for, %d searches, %d seen", wanted, len(m.asked), len(m.finds.open), seen)
 	}
 	return m.store.Check()
 }

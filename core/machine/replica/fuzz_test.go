@@ -14,8 +14,8 @@ func sampleFrames() [][]byte {
 	places := []place{{"n1@sim", 1, 2}, {"n2@sim", 1 << 60, 0}}
 	hello := antientropy.Message{Kind: antientropy.Hello, Root: 1, Count: 5, Reply: true}
 	return [][]byte{
-		encode(&message{kind: pull, places: places}), encode(&message{kind: data, last: true, chunk: []byte("x")}),
-		encode(&message{kind: data}), encode(&message{kind: more}), encode(&message{kind: seek, id: 5, hops: 2, subject: "k1"}),
+		encode(&message{kind: pull, number: 1, places: places}), encode(&message{kind: data, number: 300, last: true, chunk: []byte("x")}),
+		encode(&message{kind: data}), encode(&message{kind: more, number: 7}), encode(&message{kind: seek, id: 5, hops: 2, subject: "k1"}),
 		encode(&message{kind: found, id: 5, places: places}), antientropy.Append(nil, &hello),
 	}
 }

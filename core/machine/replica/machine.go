@@ -112,7 +112,6 @@ func New(cfg Config, now overlay.Time, rng *rand.Rand) *Machine {
 	m.store = ownerlog.New(cfg.Log)
 	m.anti = antientropy.New(cfg.Compare, m.store, now, rng)
 	m.sweepAt = now + overlay.Time(rng.Int64N(int64(sweepPeriod)))
-	m.finds.seen = map[uint64]overlay.Time{}
 	return m
 }
 
@@ -206,7 +205,7 @@ func (m *Machine) due() {
 	if m.sweepAt <= m.now {
 		m.sweepAt = m.now + sweepPeriod
 		m.store.Sweep(m.now)
-		m.finds.forget(m.now)
+		m.forgetSeen()
 	}
 	m.fetchesDue()
 }

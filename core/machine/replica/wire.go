@@ -40,6 +40,7 @@ type place struct {
 
 type message struct {
 	kind    kind
+	number  uint64  // pull, data, more: of the transfer
 	last    bool    // data
 	chunk   []byte  // data
 	places  []place // pull, found
@@ -53,11 +54,13 @@ func encode(m *message) []byte {
 	b = append(b, protocol, format, byte(m.kind))
 	switch m.kind {
 	case data:
-		b = append(b, 0)
+		b = append(binary.AppendUvarint(b, m.number), 0)
 		if m.last {
 			b[len(b)-1] = 1
 		}
 		b = append(b, m.chunk...)
+	case more:
+		b = binary.AppendUvarint(b, m.number)
 	case seek:
 		b = binary.BigEndian.AppendUint64(b, m.id)
 		b = append(b, m.hops)
@@ -65,7 +68,7 @@ func encode(m *message) []byte {
 	case found:
 		b = appendPlaces(binary.BigEndian.AppendUint64(b, m.id), m.places)
 	case pull:
-		b = appendPlaces(b, m.places)
+		b = appendPlaces(binary.AppendUvarint(b, m.number), m.places)
 	}
 	return b
 }
@@ -87,8 +90,19 @@ func decode(frame []byte) (message, error) {
 		return message{}, fmt.Errorf("%w: %d bytes that begin with %x", ErrFrame, len(frame), frame[:min(len(frame), 3)])
 	}
 	m := message{kind: kind(frame[2])}
-	rest := frame[3:]
-	var ok bool
+	rest, ok := frame[3:], true
+	if m.kind == pull || m.kind == data || m.kind == more {
+		m.number, rest, ok = takeNumber(rest)
+	}
+	ok = ok && m.body(rest)
+	if !ok {
+		return message{}, fmt.Errorf("%w: kind %d of %d bytes does not parse", ErrFrame, frame[2], len(frame))
+	}
+	return m, nil
+}
+
+// body reads what follows the kind and the number of a transfer.
+func (m *message) body(rest []byte) (ok bool) {
 	switch m.kind {
 	case data:
 		if ok = len(rest) > 0 && rest[0] < 2; ok {
@@ -108,10 +122,7 @@ func decode(frame []byte) (message, error) {
 	default:
 		ok = m.kind == more && len(rest) == 0
 	}
-	if !ok {
-		return message{}, fmt.Errorf("%w: kind %d of %d bytes does not parse", ErrFrame, frame[2], len(frame))
-	}
-	return m, nil
+	return ok
 }
 
 func takePlaces(b []byte) (places []place, ok bool) {

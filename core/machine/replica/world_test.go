@@ -67,9 +67,12 @@ type world struct {
 	incs    []uint64
 	links   map[[2]int]overlay.Time // when the last frame of each direction arrives
 	cut     []int                   // the side of each node
+	dead    []bool                  // for good
 	packets []packet
-	loss    float64 // of broadcasts
-	busy    float64 // of frames
+	loss    float64       // of broadcasts
+	busy    float64       // of frames
+	limits  map[int]int   // entries of one owner that a node allows, where it is not 200
+	short   time.Duration // for how long what the dead leave is kept; 0: as in production
 	version int
 	bytes   int
 	spoil   func(w *world, from int, data []byte)
@@ -78,7 +81,7 @@ type world struct {
 
 func newWorld(fail func(string, ...any), n int, seed uint64) *world {
 	w := &world{fail: fail, rng: rand.New(rand.NewPCG(seed, 1)), links: map[[2]int]overlay.Time{}}
-	w.lives, w.incs, w.cut = make([]*life, n), make([]uint64, n), make([]int, n)
+	w.lives, w.incs, w.cut, w.dead = make([]*life, n), make([]uint64, n), make([]int, n), make([]bool, n)
 	for i := range n {
 		w.start(i)
 	}
@@ -98,6 +101,12 @@ func (w *world) start(i int) {
 	cfg := Defaults()
 	cfg.Log.Self, cfg.Log.Inc = node(i), l.inc
 	cfg.Log.MaxItems, cfg.Log.MaxBytes = 200, 1<<20
+	if w.short > 0 {
+		cfg.Log.Quarantine, cfg.Log.Watermark = w.short, 4*w.short
+	}
+	if most, other := w.limits[i]; other {
+		cfg.Log.MaxItems = most
+	}
 	cfg.Log.Sign = func(m []byte) ownerlog.Signature { return sign(node(i), m) }
 	cfg.Log.Verify = verify
 	cfg.Holders = l.holders
@@ -140,8 +149,20 @@ func (w *world) stop(i int) {
 	}
 	w.lives[i] = nil
 	for j := range w.lives {
-		w.post(j, i, w.delay(8000), Input{Kind: MemberEnd, Node: node(i), Inc: l.inc, Text: "lost"})
+		after := max(w.delay(8000), w.lastUp(j, l)+time.Millisecond)
+		w.post(j, i, after, Input{Kind: MemberEnd, Node: node(i), Inc: l.inc, Text: "lost"})
 	}
+}
+
+// lastUp is after how long a node hears for the last time that a life is alive: liveness
+// finds out about its end later than that.
+func (w *world) lastUp(at int, l *life) (after overlay.Time) {
+	for _, p := range w.packets {
+		if p.to == at && p.in.Kind == MemberUp && p.in.Node == node(l.id) && p.in.Inc == l.inc {
+			after = max(after, p.at-w.now)
+		}
+	}
+	return after
 }
 
 func (w *world) link(i, j int) {
@@ -350,20 +371,23 @@ func (w *world) run(until overlay.Time) {
 	}
 }
 
-// mend makes everything good: everybody runs, linked in a ring, nothing is lost.
+// mend makes everything good: everybody runs but those that are dead for good, linked in
+// a ring, nothing is lost.
 func (w *world) mend() {
 	w.loss, w.busy, w.spoil = 0, 0, nil
 	w.divide(make([]int, len(w.cut)))
+	var ring []int
 	for i := range w.lives {
-		if w.lives[i] == nil {
+		if w.lives[i] == nil && !w.dead[i] {
 			w.start(i)
 		}
+		if w.lives[i] != nil {
+			ring = append(ring, i)
+		}
 	}
-	for i := range w.lives {
-		w.link(i, (i+1)%len(w.lives))
-	}
-	for i := range w.lives {
-		for j := range w.lives {
+	for at, i := range ring {
+		w.link(i, ring[(at+1)%len(ring)])
+		for _, j := range ring {
 			if i != j {
 				w.post(i, j, 15*time.Second, Input{Kind: MemberUp, Node: node(j), Inc: w.lives[j].inc})
 			}
@@ -374,12 +398,22 @@ func (w *world) mend() {
 // agree fails unless every life sees exactly what all have put.
 func (w *world) agree() {
 	want := map[string]string{}
+	var first *life
 	for _, l := range w.lives {
+		if l == nil {
+			continue
+		}
+		if first == nil {
+			first = l
+		}
 		for key, val := range l.items {
 			want[fmt.Sprintf("%s %d %s", node(l.id), l.inc, key)] = val
 		}
 	}
 	for _, l := range w.lives {
+		if l == nil {
+			continue
+		}
 		w.whole(l)
 		for key, val := range want {
 			if l.view[key] != val {
@@ -391,8 +425,8 @@ func (w *world) agree() {
 				w.fail("n%d sees %q as %q, want %q", l.id, key, val, want[key])
 			}
 		}
-		if root := w.lives[0].m.Store().Sums().Root(); l.m.Store().Sums().Root() != root {
-			w.fail("n%d has root %x, n0 %x", l.id, l.m.Store().Sums().Root(), root)
+		if root := first.m.Store().Sums().Root(); l.m.Store().Sums().Root() != root {
+			w.fail("n%d has root %x, n%d %x", l.id, l.m.Store().Sums().Root(), first.id, root)
 		}
 	}
 }
