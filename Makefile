@@ -18,7 +18,7 @@ export GOFLAGS := $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)) -trimpath
 export GORACE ?= atexit_sleep_ms=0
 
 .DEFAULT_GOAL := help
-.PHONY: network-long nightly chat-long bench-table order-long race-programs help build demo quick test test-fmt test-vet test-sim test-plain test-race hundred sim sim-long sim-tables property-long arch lint fmt fuzz bench clean gen gen-check
+.PHONY: bench-check network-long nightly chat-long bench-table order-long race-programs help build demo quick test test-fmt test-vet test-sim test-plain test-race hundred sim sim-long sim-tables property-long arch lint fmt fuzz bench clean gen gen-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -111,6 +111,9 @@ bench: ## all benchmarks
 
 bench-table: ## messages, calls and streams between two processes, beside raw quic-go and gRPC
 	cd bench && $(GO) run .
+
+bench-check: ## the same, and a failure for each promise that is not kept
+	cd bench && $(GO) run . -check
 
 race-programs: ## the tests of the program with the race detector in every process
 	$(GO) test -race -vet=off -count=1 -timeout 20m ./cmd/barrel

@@ -52,7 +52,7 @@ func rows() []row {
 		{room: "core/block/", may: thinking, tests: []string{"core/block/", "plugins/"}}, // tests join what the code keeps apart
 		{room: "core", may: slices.Concat(lent, []string{"core/"}), not: []string{"core/external"}, tests: []string{"plugins", "plugins/"}},
 
-		{room: "plugins/", may: thinking},
+		{room: "plugins/", may: thinking, tests: []string{"interfaces/sdk", "core/external"}}, // the process road of a suite
 		{room: "plugins", may: slices.Concat(contracts, []string{"core/catalog", "plugins/"})},
 
 		{room: "cmd/barrel", may: slices.Concat(lent, []string{"core", "core/", "plugins", "plugins/", "interfaces/sdk", "interfaces/wire"})},

@@ -12,7 +12,7 @@ import (
 // does on what else the machine has to do.
 func (b *bench) cpu(ctx context.Context) error {
 	each := b.each / rounds
-	return b.compare("one way, 64 B, CPU of both", "ns", "", less,
+	return b.compare("one way, 64 B, CPU of both", "ns", promise{}, less,
 		b.cost(ctx, func() (float64, error) { return b.node.oneWay(ctx, 1, 64, each) }),
 		b.cost(ctx, func() (float64, error) { return b.raw.oneWay(ctx, 64, each) }),
 		b.cost(ctx, func() (float64, error) { return b.rpc.oneWay(ctx, 64, each) }))

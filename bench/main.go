@@ -3,7 +3,7 @@
 // run, what raw quic-go does with an outbox and a mailbox and the same framing, which
 // is the limit, and what gRPC over TLS does, which is a neighbour.
 //
-//	go run . [-seconds 2] [-only oneway,cpu,calls,stream,local,overload] [-messages 10000]
+//	go run . [-check] [-seconds 2] [-only oneway,cpu,calls,stream,local,overload,idle] [-messages 10000] [-idle 1000000]
 //
 // It is a module of its own, so that the libraries that it compares with are not
 // dependencies of anything else.
@@ -26,28 +26,44 @@ import (
 func main() {
 	log.SetFlags(0)
 	serve := flag.Bool("serve", false, "be the other process")
+	beIdler := flag.Bool("be-idle", false, "be the process with the idle ones")
 	seconds := flag.Float64("seconds", 2, "for each figure")
-	only := flag.String("only", "oneway,cpu,calls,stream,local,overload", "what to measure; order, too")
-	messages := flag.Int("messages", 10000, "of each pair, for order")
+	only := flag.String("only", "oneway,cpu,calls,stream,local,overload,idle", "what to measure; order, too")
 	dir := flag.String("dir", "", "shared folder of the two processes")
+	var o options
+	flag.IntVar(&o.messages, "messages", 10000, "of each pair, for order")
+	flag.IntVar(&o.idlers, "idle", 1_000_000, "processes in one node, for idle")
+	flag.BoolVar(&o.check, "check", false, "exit with 1 if a promise was not kept")
 	flag.Parse()
+	o.each, o.only = time.Duration(*seconds*float64(time.Second)), strings.Split(*only, ",")
 	ctx := context.Background()
 	var err error
 	defer profile(os.Getenv(map[bool]string{true: "PROF_S", false: "PROF_C"}[*serve]))()
-	if *serve {
+	switch {
+	case *serve:
 		err = runServer(ctx, *dir)
-	} else {
-		err = runClient(ctx, time.Duration(*seconds*float64(time.Second)), *messages, *only)
+	case *beIdler:
+		err = beIdle(ctx, o.idlers)
+	default:
+		err = runClient(ctx, o)
 	}
 	if err != nil {
 		log.Fatal(err)
 	}
 }
 
+// options are what the command line says.
+type options struct {
+	each             time.Duration
+	messages, idlers int
+	only             []string
+	check            bool
+}
+
 // addresses is what the server prints when it is ready.
 type addresses struct{ Raw, GRPC string }
 
-func runClient(ctx context.Context, each time.Duration, messages int, only string) error {
+func runClient(ctx context.Context, o options) error {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return err
@@ -75,12 +91,15 @@ func runClient(ctx context.Context, each time.Duration, messages int, only strin
 	if err := json.Unmarshal([]byte(line), &at); err != nil {
 		return err
 	}
-	b, err := newBench(ctx, dir, at, each, messages)
+	b, err := newBench(ctx, dir, at, o)
 	if err != nil {
 		return err
 	}
 	defer b.close(ctx)
-	return b.run(ctx, strings.Split(only, ","))
+	if err := b.run(ctx, o.only); err != nil || !o.check {
+		return err
+	}
+	return check(b.rows)
 }
 
 func runServer(ctx context.Context, dir string) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,18 +17,19 @@ import (
 type bench struct {
 	each     time.Duration
 	messages int // of each pair, for order
+	idlers   int // processes in one node
 	raw      *rawClient
 	rpc      *grpcClient
 	node     *nodeClient
 	rows     []row
 }
 
-func newBench(ctx context.Context, dir string, at addresses, each time.Duration, messages int) (*bench, error) {
+func newBench(ctx context.Context, dir string, at addresses, o options) (*bench, error) {
 	n, err := startNode(ctx, dir, "client@127.0.0.1")
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{each: each, messages: messages, node: &nodeClient{n, name.MustNode(serverName)}}
+	b := &bench{each: o.each, messages: o.messages, idlers: o.idlers, node: &nodeClient{n, name.MustNode(serverName)}}
 	if b.raw, err = dialRaw(ctx, at.Raw); err != nil {
 		return nil, err
 	}
@@ -45,7 +47,7 @@ func (b *bench) run(ctx context.Context, only []string) error {
 	parts := []struct {
 		name string
 		run  func(context.Context) error
-	}{{"oneway", b.oneWay}, {"calls", b.calls}, {"stream", b.streams}, {"local", b.local}, {"profile", b.profiled}, {"cpu", b.cpu}, {"order", b.order}, {"overload", b.overload}}
+	}{{"oneway", b.oneWay}, {"calls", b.calls}, {"stream", b.streams}, {"local", b.local}, {"profile", b.profiled}, {"cpu", b.cpu}, {"order", b.order}, {"overload", b.overload}, {"idle", b.idle}}
 	for _, p := range parts {
 		if !slices.Contains(only, p.name) {
 			continue
@@ -63,11 +65,11 @@ type measure func() (float64, error)
 
 // compare takes the figures in turns, because the machine is not always equally fast. It
 // keeps the best of each, and the middle of what a node had of the others turn by turn.
-func (b *bench) compare(what, unit, want string, better func(a, b float64) bool, node, raw, rpc measure) error {
+func (b *bench) compare(what, unit string, want promise, better func(a, b float64) bool, node, raw, rpc measure) error {
 	return b.compareTimes(rounds, what, unit, want, better, node, raw, rpc)
 }
 
-func (b *bench) compareTimes(times int, what, unit, want string, better func(a, b float64) bool, node, raw, rpc measure) error {
+func (b *bench) compareTimes(times int, what, unit string, want promise, better func(a, b float64) bool, node, raw, rpc measure) error {
 	var best [3]float64
 	var shares [3][]float64
 	for range times {
@@ -113,9 +115,9 @@ func less(a, b float64) bool { return a < b }
 func (b *bench) oneWay(ctx context.Context) error {
 	each := b.each / rounds
 	for _, size := range []int{64, 1024} {
-		want := "0.80 of raw"
+		want := promise{ofRaw: 0.80}
 		if size == 64 {
-			want += ", 2 of gRPC"
+			want.other = 2
 		}
 		err := b.compare(fmt.Sprintf("one way, %d B", size), "/s", want, more,
 			func() (float64, error) { return b.node.oneWay(ctx, 1, size, each) },
@@ -125,18 +127,18 @@ func (b *bench) oneWay(ctx context.Context) error {
 			return err
 		}
 	}
-	return b.compare("one way, 64 B, 8 pairs", "/s", "", more,
+	return b.compare("one way, 64 B, 8 pairs", "/s", promise{}, more,
 		func() (float64, error) { return b.node.oneWay(ctx, 8, 64, each) }, nil, nil)
 }
 
 func (b *bench) calls(ctx context.Context) error {
 	each := b.each / rounds
-	err := b.compare("call, 64 B, 1 in flight, p50", "us", "at most 1.2 of raw", less,
+	err := b.compare("call, 64 B, 1 in flight, p50", "us", promise{mostOfRaw: 1.2}, less,
 		func() (float64, error) { return sample(each, func() error { return b.node.call(ctx) }) },
 		func() (float64, error) { return b.raw.bare(ctx, each) },
 		func() (float64, error) { return sample(each, func() error { return b.rpc.call(ctx) }) })
 	const flight = 64
-	return errors.Join(err, b.compare("calls, 64 B, 64 in flight", "/s", "0.90 of raw, 2 of gRPC", more,
+	return errors.Join(err, b.compare("calls, 64 B, 64 in flight", "/s", promise{ofRaw: 0.90, other: 2}, more,
 		func() (float64, error) { return many(flight, each, func(int) error { return b.node.call(ctx) }) },
 		func() (float64, error) { return b.raw.calls(ctx, flight, each) },
 		func() (float64, error) { return many(flight, each, func(int) error { return b.rpc.call(ctx) }) }))
@@ -144,7 +146,7 @@ func (b *bench) calls(ctx context.Context) error {
 
 func (b *bench) streams(ctx context.Context) error {
 	const size = 1 << 30
-	return b.compareTimes(5, "stream of 1 GiB", "MiB/s", "0.95 of raw", more,
+	return b.compareTimes(5, "stream of 1 GiB", "MiB/s", promise{ofRaw: 0.95}, more,
 		func() (float64, error) { return b.node.stream(ctx, size) },
 		func() (float64, error) { return b.raw.stream(ctx, size) }, nil)
 }
@@ -155,24 +157,39 @@ func (b *bench) local(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var from, to runtime.MemStats
+	runtime.ReadMemStats(&from)
 	begin, before, calls := time.Now(), cpuTime(), 0
 	for ; time.Since(begin) < b.each; calls++ {
 		if _, err := core.Call[int, int](ctx, n, proc.Ref(), 1); err != nil {
 			return err
 		}
 	}
+	took, used := time.Since(begin), cpuTime()-before
+	runtime.ReadMemStats(&to)
 	mean := func(nanoseconds int64) float64 { return float64(nanoseconds) / 1000 / float64(calls) }
 	b.rows = append(b.rows,
-		row{what: "call on this node, mean", node: mean(time.Since(begin).Nanoseconds()), unit: "us", want: "at most 1.5"},
-		row{what: "call on this node, CPU", node: mean(cpuTime() - before), unit: "us", want: "at most 1.5"})
-	for what, act := range map[string]func(context.Context) error{
-		"spawn and end on this node": b.node.spawn, "spawn on the other node": b.node.spawnOn, "spawn, monitor and end there": b.node.monitor,
+		row{what: "call on this node, mean", node: mean(took.Nanoseconds()), unit: "us", want: promise{most: 1.5}},
+		row{what: "call on this node, CPU", node: mean(used), unit: "us", want: promise{most: 1.5}},
+		row{what: "allocations of it", node: float64(to.Mallocs-from.Mallocs) / float64(calls), want: promise{most: 2}})
+	return b.rates(ctx)
+}
+
+// rates is how often processes are spawned, here and there, and seen to end.
+func (b *bench) rates(ctx context.Context) error {
+	for _, act := range []struct {
+		what string
+		do   func(context.Context) error
+	}{
+		{"spawn and end on this node", b.node.spawn},
+		{"spawn on the other node", b.node.spawnOn},
+		{"spawn, monitor and end there", b.node.monitor},
 	} {
-		v, err := many(16, b.each, func(int) error { return act(ctx) })
+		v, err := many(16, b.each, func(int) error { return act.do(ctx) })
 		if err != nil {
-			return fmt.Errorf("%s: %w", what, err)
+			return fmt.Errorf("%s: %w", act.what, err)
 		}
-		b.rows = append(b.rows, row{what: what, node: v, unit: "/s"})
+		b.rows = append(b.rows, row{what: act.what, node: v, unit: "/s"})
 	}
 	return nil
 }

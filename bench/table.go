@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -16,7 +18,56 @@ type row struct {
 	node, raw, other float64
 	ofRaw, ofOther   float64
 	unit             string
-	want             string // what the project promises
+	want             promise
+}
+
+// promise is what the project promises of a row: the least and the most that a figure, or
+// its share of another, may be. Zero: nothing.
+type promise struct {
+	most, least             float64
+	ofRaw, mostOfRaw, other float64
+}
+
+// kept says what is wrong with a row, or nothing.
+func (p promise) kept(r row) (missed []string) {
+	miss := func(broken bool, format string, args ...any) {
+		if broken {
+			missed = append(missed, fmt.Sprintf("%s: ", r.what)+fmt.Sprintf(format, args...))
+		}
+	}
+	miss(p.most > 0 && r.node > p.most, "%s %s, promised: at most %s", digits(r.node), r.unit, digits(p.most))
+	miss(p.least > 0 && r.node < p.least, "%s %s, promised: at least %s", digits(r.node), r.unit, digits(p.least))
+	miss(p.ofRaw > 0 && r.ofRaw < p.ofRaw, "%.2f of raw quic-go, promised: at least %.2f", r.ofRaw, p.ofRaw)
+	miss(p.mostOfRaw > 0 && r.ofRaw > p.mostOfRaw, "%.2f of raw quic-go, promised: at most %.2f", r.ofRaw, p.mostOfRaw)
+	miss(p.other > 0 && r.ofOther < p.other, "%.2f of gRPC, promised: at least %.2f", r.ofOther, p.other)
+	return missed
+}
+
+// String is the promise as the table has it.
+func (p promise) String() string {
+	var words []string
+	say := func(v float64, format string) {
+		if v > 0 {
+			words = append(words, fmt.Sprintf(format, digits(v)))
+		}
+	}
+	say(p.most, "at most %s")
+	say(p.least, "at least %s")
+	say(p.ofRaw, "%s of raw")
+	say(p.mostOfRaw, "at most %s of raw")
+	say(p.other, "%s of gRPC")
+	return strings.Join(words, ", ")
+}
+
+// check is an error that names every promise that was not kept.
+func check(rows []row) error {
+	var missed []error
+	for _, r := range rows {
+		for _, text := range r.want.kept(r) {
+			missed = append(missed, errors.New(text))
+		}
+	}
+	return errors.Join(missed...)
 }
 
 func printTable(rows []row) {

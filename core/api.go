@@ -10,6 +10,7 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/registry"
+	"github.com/barrelp2p/barrel/interfaces/transport"
 )
 
 // ErrNotRunning: the node has not been started, or has stopped.
@@ -134,6 +135,22 @@ func (n *Node) Ping(ctx context.Context, node name.Node) (time.Duration, error) 
 		return 0, err
 	}
 	return l.links.Ping(ctx, node)
+}
+
+// Disconnect closes the link to a node, after what was sent before. On both sides the
+// processes that monitor nodes, or processes of the other, are told, and calls that wait
+// fail with ErrNoConnection. The node stays a member: what is sent to it next links
+// again, and so does membership if it needs the link. ErrNoLink without a link.
+func (n *Node) Disconnect(node name.Node) error {
+	l, err := n.current()
+	if err != nil {
+		return err
+	}
+	if _, linked := l.links.Peer(node); !linked {
+		return fmt.Errorf("disconnect %s: %w", node, ErrNoLink)
+	}
+	l.links.Disconnect(node, transport.CloseDropped, "its program asked for it")
+	return nil
 }
 
 // Addresses is where peers can dial this node, best first; empty before Start.

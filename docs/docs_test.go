@@ -6,6 +6,7 @@
 //	block_test.go     how a page is taken apart, and what its blocks may say
 //	console_test.go   terminals: commands that end and commands that go on running
 //	match_test.go     what a page shows against what a command prints
+//	python_test.go    what blocks need beside Go
 //	links_test.go     links between pages, and the names of commands
 //	generated_test.go the parts of pages that the program writes
 //
@@ -134,7 +135,7 @@ func tryPage(t *testing.T, name string) {
 			continue
 		}
 		if need := b.value("needs"); need != "" && !there(t, need) {
-			t.Logf("line %d: not tried, because %s is not installed", b.line, need)
+			t.Run(fmt.Sprint("line ", b.line), func(t *testing.T) { missing(t, need) })
 			continue
 		}
 		switch {
@@ -150,15 +151,6 @@ func tryPage(t *testing.T, name string) {
 		}
 	}
 	program.vet(t)
-}
-
-// there reports whether what a block needs beside Go is installed.
-func there(t *testing.T, need string) bool {
-	t.Helper()
-	if need != "python3-grpcio" {
-		t.Fatalf("nobody knows how to look for %q", need)
-	}
-	return exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", "import grpc, google.protobuf, cryptography").Run() == nil
 }
 
 // checkConfig gives a block to `barrel config check`. With a name it stays for the

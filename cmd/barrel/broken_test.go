@@ -34,8 +34,15 @@ func beBroken() {
 		fmt.Println("1|7|unix|/tmp/x|grpc|")
 		select {}
 	}
-	if kind, rest, _ := strings.Cut(flaw, ": "); kind == "trust" {
+	switch kind, rest, _ := strings.Cut(flaw, ": "); kind {
+	case "trust":
 		sdk.Serve(brokenTrust(rest), sdk.Version("1"))
+	case "membership":
+		sdk.Serve(brokenMembership(rest), sdk.Version("1"))
+	case "registry":
+		sdk.Serve(brokenRegistry(rest), sdk.Version("1"))
+	case "transport":
+		sdk.Serve(brokenTransport(rest), sdk.Version("1"))
 	}
 	sdk.Serve(brokenDiscovery(flaw), sdk.Version("1"))
 }
@@ -211,10 +218,13 @@ func tried(t *testing.T, flaw string) (broken []trialFindings, document trialDoc
 	if flaw == "never greets" {
 		args = append(args, "--start-timeout", "1s")
 	}
-	if strings.HasPrefix(flaw, "trust: ") {
-		args = append(args, "--kind", "trust", "--accepts", "friend@10.0.0.1="+strings.Repeat("11", 32), "--refuses", "friend@10.0.0.1="+strings.Repeat("22", 32))
-	} else {
+	switch kind, _, of := strings.Cut(flaw, ": "); {
+	case !of:
 		args = append(args, "--kind", "discovery", "--knows", "known@10.0.0.1=10.0.0.1:9100")
+	case kind == "trust":
+		args = append(args, "--kind", kind, "--accepts", "friend@10.0.0.1="+strings.Repeat("11", 32), "--refuses", "friend@10.0.0.1="+strings.Repeat("22", 32))
+	default:
+		args = append(args, "--kind", kind, "--local")
 	}
 	return judged(t, args...)
 }
@@ -266,6 +276,13 @@ func TestBrokenPluginsFailForTheRightReason(t *testing.T) {
 		"trust: trusts nobody":         {"accepts whom it should", "refused"},
 		"trust: says no for no reason": {"refuses whom it should", "neither untrusted nor a key mismatch"},
 		"trust: talks too much":        {"refuses whom it should", "in one line of at most"},
+
+		"membership: joins through itself":       {"join tells why not", "Join through itself: no error"},
+		"membership: says no good-bye":           {"two nodes join", "is left: not within"},
+		"registry: never removes":                {"remove", "ids [1 2], want [2]"},
+		"registry: does not say whose it is":     {"only the owner writes", "want ErrNotOwner"},
+		"transport: says nothing of where it is": {"addresses", "Addresses after Start: []"},
+		"transport: does not say why":            {"dial nobody", "want nobody answers"},
 	}
 	for flaw, want := range tests {
 		t.Run(flaw, func(t *testing.T) {
@@ -276,6 +293,19 @@ func TestBrokenPluginsFailForTheRightReason(t *testing.T) {
 			}
 			if broken[0].Check != want.check || !strings.Contains(strings.Join(broken[0].Said, "\n"), want.said) {
 				t.Errorf("found %+v, want %q to say %q", broken, want.check, want.said)
+			}
+		})
+	}
+}
+
+// The host ends a watch and a call that are not wanted any more, whatever the plugin does.
+func TestSomePromisesAreKeptByTheHost(t *testing.T) {
+	t.Parallel()
+	for _, flaw := range []string{"watch does not end", "ignores the context"} {
+		t.Run(flaw, func(t *testing.T) {
+			t.Parallel()
+			if broken, _ := tried(t, flaw); len(broken) > 0 {
+				t.Errorf("broken: %+v", broken)
 			}
 		})
 	}

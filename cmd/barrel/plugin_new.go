@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"text/template"
@@ -30,6 +31,7 @@ type newPlugin struct {
 	Module              string // of a Go plugin
 	Go                  string // version of the language
 	Requirements        string // of its go.mod
+	Complete            bool   // nothing is missing in its go.mod and go.sum
 	Settings            string // a section that works, in one line
 	Facts               string // flags for barrel plugin test
 	Use                 string
@@ -39,7 +41,10 @@ type newPlugin struct {
 func (a *app) pluginNewCommand() *cobra.Command {
 	var lang, dir, source string
 	cmd := a.leaf("new KIND NAME", "write a plugin that builds, runs and passes its suite as it stands", func(_ context.Context, args []string) error {
-		p, err := describeNew(args[0], args[1], source)
+		p, err := describeNew(args[0], args[1])
+		if err == nil && lang == "go" {
+			err = p.require(source, buildVersion().Version)
+		}
 		if err != nil {
 			return err
 		}
@@ -54,12 +59,12 @@ func (a *app) pluginNewCommand() *cobra.Command {
 	})
 	cmd.Flags().StringVar(&lang, "lang", "go", "go or python")
 	cmd.Flags().StringVar(&dir, "dir", "", "directory to write; it must not exist (default ./KIND-NAME)")
-	cmd.Flags().StringVar(&source, "source", "", "build a Go plugin against the source of Barrel in this directory")
+	cmd.Flags().StringVar(&source, "source", "", "directory with the source of Barrel that a Go plugin is built against; needed unless this barrel is a release")
 	_ = cmd.MarkFlagDirname("source")
 	return cmd
 }
 
-func describeNew(kind, name, source string) (*newPlugin, error) {
+func describeNew(kind, name string) (*newPlugin, error) {
 	if plugin.Kind(kind) != plugin.Discovery && plugin.Kind(kind) != plugin.Trust {
 		return nil, usage("%q: discovery and trust plugins are written", kind)
 	}
@@ -82,8 +87,7 @@ func describeNew(kind, name, source string) (*newPlugin, error) {
 		key := strings.Repeat("5a", 32)
 		p.Settings, p.Facts, p.Use = "{keys: {b@10.0.0.1: "+key+"}}", "--accepts b@10.0.0.1="+key, name
 	}
-	p.Go, p.Requirements, err = requirements(source)
-	return p, err
+	return p, nil
 }
 
 func wrapped(text string, width int) string {
@@ -94,27 +98,36 @@ func wrapped(text string, width int) string {
 	return strings.Join(lines, "\n")
 }
 
-// requirements is what a go.mod needs: this version of Barrel, or its source with all
-// that it requires itself.
-func requirements(source string) (language, text string, err error) {
+// require says what the go.mod needs: a release of Barrel, or its source with all that
+// it requires itself.
+func (p *newPlugin) require(source, version string) error {
 	if source == "" {
-		version := buildVersion().Version
-		if !strings.HasPrefix(version, "v") {
-			return "1.26", "\n// go mod tidy adds the newest version of github.com/barrelp2p/barrel", nil
+		if !isRelease(version) {
+			return usage("plugin new: this barrel (%s) is no release that Go could fetch: name the source of Barrel with --source DIR", version)
 		}
-		return "1.26", "\nrequire github.com/barrelp2p/barrel " + version, nil
+		p.Go, p.Requirements = "1.26", "\nrequire github.com/barrelp2p/barrel "+version
+		return nil
 	}
 	path, err := filepath.Abs(source)
 	if err != nil {
-		return "", "", err
+		return err
 	}
 	mod, err := os.ReadFile(filepath.Join(path, "go.mod"))
 	if err != nil || !strings.HasPrefix(string(mod), "module github.com/barrelp2p/barrel\n") {
-		return "", "", usage("--source %s: this is not the source of Barrel", source)
+		return usage("--source %s: this is not the source of Barrel", source)
 	}
 	_, rest, _ := strings.Cut(string(mod), "\ngo ")
-	language, rest, _ = strings.Cut(rest, "\n")
-	return language, "\nrequire github.com/barrelp2p/barrel v0.0.0\n\nreplace github.com/barrelp2p/barrel => " + path + "\n" + rest, nil
+	p.Go, rest, _ = strings.Cut(rest, "\n")
+	p.Requirements = "\nrequire github.com/barrelp2p/barrel v0.0.0\n\nreplace github.com/barrelp2p/barrel => " + path + "\n" + rest
+	p.Complete = true
+	return nil
+}
+
+// isRelease is false for what Go calls a build between releases: a commit of some date,
+// or one with changes beyond it.
+func isRelease(version string) bool {
+	return regexp.MustCompile(`^v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$`).MatchString(version) &&
+		!regexp.MustCompile(`[.-]\d{14}-[0-9a-f]{12}$`).MatchString(version)
 }
 
 // write fills the templates of a language into a directory that must not exist.

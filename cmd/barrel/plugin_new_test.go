@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,60 +18,13 @@ func program(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	return status, out.String(), complaints.String()
 }
 
-const pythonExample = "../../examples/plugin-discovery-python"
-
-// The Python example has what `barrel plugin new` writes now.
-func TestThePythonExampleIsUpToDate(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "inventory")
-	if status, _, complaints := program(t, "plugin", "new", "discovery", "inventory", "--lang", "python", "--dir", dir); status != 0 {
-		t.Fatal(complaints)
-	}
-	for _, name := range []string{"barrel_plugin.py", "build.sh"} {
-		want, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := os.ReadFile(filepath.Join(pythonExample, name)); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s differs from what plugin new writes: copy it (%v)", name, err)
-		}
-	}
-}
-
-// The example passes its suite, where Python has grpcio and cryptography.
-func TestThePythonExampleKeepsItsPromises(t *testing.T) {
-	const needs = "import grpc, google.protobuf, cryptography"
-	if err := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", needs).Run(); err != nil {
-		t.Logf("not tried: /usr/bin/python3 cannot %s: apt-get install python3-grpcio python3-protobuf python3-cryptography", needs)
-		return
-	}
-	dir := t.TempDir()
-	for _, name := range []string{"plugin.py", "barrel_plugin.py", "build.sh", "inventory.sh"} {
-		text, err := os.ReadFile(filepath.Join(pythonExample, name))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, name), text, 0o700)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if out, err := exec.CommandContext(t.Context(), filepath.Join(dir, "build.sh")).CombinedOutput(); err != nil {
-		t.Fatalf("build.sh: %v\n%s", err, out)
-	}
-	status, out, complaints := program(t, "plugin", "test", filepath.Join(dir, "discovery-inventory"), "--kind", "discovery",
-		"--env", "PATH=/usr/bin:/bin", "--settings", "{command: ["+filepath.Join(dir, "inventory.sh")+"]}",
-		"--knows", "b@10.0.0.1=10.0.0.1:9100", "--knows", "c@web2=[fd00::2]:9200")
-	if status != 0 || !strings.Contains(out, " 0 broken") || !strings.Contains(out, "it can list, watch") {
-		t.Errorf("status %d\n%s%s", status, out, complaints)
-	}
-}
-
 func TestPluginNewRefuses(t *testing.T) {
 	there := t.TempDir()
 	for what, args := range map[string][]string{
 		"another kind":      {"registry", "mine"},
 		"a built-in name":   {"discovery", "dns"},
 		"a bad name":        {"discovery", "My Plugin"},
-		"a directory":       {"discovery", "mine", "--dir", there},
+		"a directory":       {"discovery", "mine", "--dir", there, "--lang", "python"},
 		"another language":  {"discovery", "mine", "--lang", "cobol", "--dir", filepath.Join(there, "x")},
 		"another source":    {"discovery", "mine", "--source", there, "--dir", filepath.Join(there, "y")},
 		"a reserved name":   {"trust", "use"},
@@ -80,6 +32,28 @@ func TestPluginNewRefuses(t *testing.T) {
 	} {
 		if status, _, complaints := program(t, append([]string{"plugin", "new"}, args...)...); status != 2 {
 			t.Errorf("%s: status %d, %s", what, status, complaints)
+		}
+	}
+}
+
+// A plugin in Go is built against a release, or against the source that is named.
+func TestAGoPluginNeedsAReleaseOrTheSource(t *testing.T) {
+	for _, kind := range []string{"discovery", "trust"} {
+		dir := filepath.Join(t.TempDir(), "mine")
+		status, out, complaints := program(t, "plugin", "new", kind, "mine", "--dir", dir)
+		if status != 2 || out != "" || !strings.Contains(complaints, "no release") || !strings.Contains(complaints, "--source DIR") {
+			t.Errorf("%s: status %d, %s%s", kind, status, out, complaints)
+		}
+		if _, err := os.Stat(dir); err == nil {
+			t.Errorf("%s: something was written", kind)
+		}
+	}
+	for version, want := range map[string]bool{
+		"v1.2.3": true, "v1.2.3-rc.1": true, "devel": false, "v1.2.3+dirty": false,
+		"v0.0.0-20261130141552-cf115fe00000": false, "v1.2.4-0.20261130141552-cf115fe00000": false, "v1.2.3-rc.1.0.20261130141552-cf115fe00000+dirty": false,
+	} {
+		if isRelease(version) != want {
+			t.Errorf("%s: release %v", version, !want)
 		}
 	}
 }

@@ -27,7 +27,7 @@ import (
 )
 
 // The third road of the suites: every built-in plugin that can be a process is one, by
-// `barrel plugin serve`.
+// `barrel plugin serve`, but hyparview.
 
 // soon is how often the health is asked for: the suite wants to see it change.
 const soon = 10 * time.Millisecond
@@ -223,30 +223,23 @@ func TestRegistryByTheProcessRoad(t *testing.T) {
 	}
 }
 
+// Membership hyparview takes this road in its own package, with shorter timers than its
+// settings give.
 func TestMembershipByTheProcessRoad(t *testing.T) {
 	t.Parallel()
-	for name, section := range map[string]plugin.Section{
-		"full": {
-			"retry": "20ms", "retry_max": "100ms", "suspect_timeout": "200ms", "dial_timeout": "1s", "join_timeout": "5s", "sync_period": "200ms",
-		},
-		"hyparview": {"shuffle_period": "1s", "suspect_min": "100ms", "suspect_max": "300ms"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			plugintest.MembershipProcess(t, plugintest.MembershipHarness{Slow: name == "hyparview", New: func(t plugintest.T, env membership.Env) membership.Plugin {
-				factory := external.Membership(served(t, plugin.Membership, name), external.Options{})
-				config := any(&section)
-				if !isFirst(env.Node) {
-					factory, config = inTree(t, plugins.All().Membership, plugin.Membership, name, section)
-				}
-				p, err := factory.New(env, config)
-				if err != nil {
-					t.Fatalf("New: %v", err)
-				}
-				return p
-			}})
-		})
-	}
+	section := shortTimers()
+	plugintest.MembershipProcess(t, plugintest.MembershipHarness{New: func(t plugintest.T, env membership.Env) membership.Plugin {
+		factory := external.Membership(served(t, plugin.Membership, "full"), external.Options{})
+		config := any(&section)
+		if !isFirst(env.Node) {
+			factory, config = inTree(t, plugins.All().Membership, plugin.Membership, "full", section)
+		}
+		p, err := factory.New(env, config)
+		if err != nil {
+			t.Fatalf("New: %v", err)
+		}
+		return p
+	}})
 }
 
 // isFirst reports whether a node of a suite is the one that a check begins with.

@@ -121,11 +121,11 @@ func TestATransportProcessIsKilled(t *testing.T) {
 	j.connect(t)
 }
 
-// BenchmarkTransport is QUIC over loopback, built in and as processes: one byte there
-// and back, and bytes in one direction.
+// BenchmarkTransport is QUIC over loopback by each road on both sides: one byte there and
+// back, and bytes in one direction.
 func BenchmarkTransport(b *testing.B) {
-	roads := map[string]func(plugintest.T, string) transport.Plugin{"direct": transportBuiltIn, "process": transportProcess}
-	for _, road := range []string{"direct", "process"} {
+	roads := map[string]func(plugintest.T, string) transport.Plugin{"direct": transportBuiltIn, "memory": transportOverWire, "process": transportProcess}
+	for _, road := range []string{"direct", "memory", "process"} {
 		j := carry(b, roads[road](b, "a@127.0.0.1"), roads[road](b, "b@127.0.0.1"))
 		b.Run(road+"/round trip", j.roundTrips)
 		b.Run(road+"/bulk", j.bulk)

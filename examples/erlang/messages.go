@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 
 	"github.com/barrelp2p/barrel/core"
@@ -27,7 +28,7 @@ func sendByName(ctx context.Context, w *world) error {
 	if err := core.Send(ctx, w.a, "printer@b@h", "hello"); err != nil {
 		return err
 	}
-	say("b got %s", <-got)
+	w.say("b got %s", <-got)
 	return nil
 }
 
@@ -56,9 +57,9 @@ func spawnThere(ctx context.Context, w *world) error {
 	if parent.Reason() != nil {
 		return parent.Reason()
 	}
-	say("the process ended with %q", core.ReasonText(<-ended))
+	w.say("the process ended with %q", core.ReasonText(<-ended))
 	_, err = core.SpawnOn(ctx, w.c, w.b.Name(), "double", 1, core.StartOptions{})
-	say("c may not start it: %v", errors.Is(err, core.ErrDenied))
+	w.say("c may not start it: %v", errors.Is(err, core.ErrDenied))
 	return nil
 }
 
@@ -75,11 +76,47 @@ func ask(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	say("12 squared is %d", squared)
+	w.say("12 squared is %d", squared)
 	server.Stop()
 	_, err = core.Call[int, int](ctx, w.a, server.Ref(), 12)
-	say("asked again after its end: %s", core.ReasonText(err))
+	w.say("asked again after its end: %s", core.ReasonText(err))
 	return nil
+}
+
+// outputHere: a process there prints here, because the group leader of its caller is its
+// own. A process here has no group leader: what it prints to is handed to it, and a
+// stream is an io.Writer.
+func outputHere(ctx context.Context, w *world) error {
+	l, err := w.a.Listen("output")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = l.Close() }()
+	output := func(ctx context.Context, self *core.Self, to string) error {
+		node, err := name.ParseNode(to)
+		if err != nil {
+			return err
+		}
+		out, err := w.b.OpenStream(ctx, "output", node)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(out, "Output from %s", self.Node())
+		return errors.Join(err, out.Close())
+	}
+	if err := core.OfferStart(w.b, "print", core.Anyone, output); err != nil {
+		return err
+	}
+	if _, err := core.SpawnOn(ctx, w.a, w.b.Name(), "print", w.a.Name().String(), core.StartOptions{}); err != nil {
+		return err
+	}
+	out, err := l.AcceptStream()
+	if err != nil {
+		return err
+	}
+	printed, err := io.ReadAll(out)
+	w.say("a reads %q", printed)
+	return errors.Join(err, out.Close())
 }
 
 // dispatch: each piece of work goes to a process on a random node. Theirs fails without
@@ -104,6 +141,6 @@ func dispatch(ctx context.Context, w *world) error {
 		}
 		sum += doubled
 	}
-	say("ten pieces of work make %d", sum)
+	w.say("ten pieces of work make %d", sum)
 	return nil
 }

@@ -14,14 +14,20 @@ import signal
 import sys
 import threading
 import traceback
+import types
 from concurrent import futures
 
-import grpc
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf import duration_pb2, timestamp_pb2  # noqa: F401  (the contracts import them)
+try:
+    import grpc
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+    from google.protobuf import duration_pb2, timestamp_pb2  # noqa: F401  (the contracts import them)
+except ImportError as error:  # tests of a plugin itself do without
+    MISSING = error
+else:
+    MISSING = None
 
 # The contracts, as a serialized google.protobuf.FileDescriptorSet.
 DESCRIPTORS = """
@@ -92,6 +98,8 @@ ZWxwMnAvYmFycmVsL2ludGVyZmFjZXMvcHJvdG8vdHJ1c3R2MWIGcHJvdG8z
 
 MAX_MESSAGE = 4 << 20
 PAGE = 500
+CALLS = 256  # of the kind at a time, as many as a node makes
+SPARE = 32  # threads for everything else, so that a plugin with slow calls can say how it is
 
 
 class NotFound(Exception):
@@ -170,6 +178,37 @@ class Plugin:
         return "ok", ""
 
 
+def decoded(make, given):
+    """The settings with their defaults, and all that is wrong with them as (path, fact, hint)."""
+    wrong, values, known = [], {}, make.settings
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(key, list(known), 1)
+            hint = 'did you mean "%s"?' % near[0] if near else "known here: " + ", ".join(known)
+            wrong.append(("", 'unknown key "%s"' % key, hint))
+    for key, setting in known.items():
+        value = given.get(key)
+        if value is None:
+            values[key] = setting.default
+            continue
+        values[key] = value
+        exact = isinstance(value, setting.kind) and not (isinstance(value, bool) and setting.kind is not bool)
+        if not exact and not (setting.kind is float and type(value) is int):
+            wrong.append((key, "wants %s, got %s" % (setting.kind.__name__, type(value).__name__), ""))
+    if not wrong:
+        wrong.extend(make(values, None).validate(values))
+    return values, wrong
+
+
+def made(make, node="self@10.0.0.1", **given):
+    """A plugin with these settings, as a node makes it: for tests. ValueError says what is wrong
+    with them."""
+    values, wrong = decoded(make, given)
+    if wrong:
+        raise ValueError("; ".join(("%s: %s" % (path, fact)).lstrip(": ") for path, fact, _ in wrong))
+    return make(values, Environment(types.SimpleNamespace(node=node, cluster="barrel", incarnation=1, data_dir="")))
+
+
 class _Contracts:
     def __init__(self):
         files = descriptor_pb2.FileDescriptorSet.FromString(base64.b64decode(DESCRIPTORS))
@@ -192,6 +231,7 @@ class _Server:
         self.contracts = _Contracts()
         self.plugin, self.running = None, False
         self.ended = threading.Event()
+        self.calls = threading.BoundedSemaphore(CALLS)
 
     def word(self, name):
         return self.contracts.message("barrel.plugin.v1." + name)
@@ -215,6 +255,15 @@ class _Server:
         except Exception as error:  # pylint: disable=broad-except
             return answer(error=self.failure(error))
 
+    def counted(self, answer, call):
+        """A call of the kind. One that the node has given up goes on here and counts until it ends."""
+        if not self.calls.acquire(blocking=False):
+            return answer(error=self.word("Error")(kind=1, text="%d calls are under way already" % CALLS))
+        try:
+            return self.guarded(answer, call)
+        finally:
+            self.calls.release()
+
     def working(self):
         if self.plugin is None:
             raise RuntimeError("not configured yet")
@@ -228,25 +277,7 @@ class _Server:
             abilities=able, summary=(self.make.__doc__ or "a plugin in Python").strip().splitlines()[0])
 
     def decode(self, encoded):
-        """The settings with their defaults, and what is wrong with them."""
-        given, wrong, values = json.loads(encoded or b"{}"), [], {}
-        known = self.make.settings
-        for key in given:
-            if key not in known:
-                near = difflib.get_close_matches(key, list(known), 1)
-                hint = 'did you mean "%s"?' % near[0] if near else "known here: " + ", ".join(known)
-                wrong.append(("", 'unknown key "%s"' % key, hint))
-        for key, setting in known.items():
-            value = given.get(key)
-            if value is None:
-                values[key] = setting.default
-                continue
-            values[key] = value
-            exact = isinstance(value, setting.kind) and not (isinstance(value, bool) and setting.kind is not bool)
-            if not exact and not (setting.kind is float and type(value) is int):
-                wrong.append((key, "wants %s, got %s" % (setting.kind.__name__, type(value).__name__), ""))
-        if not wrong:
-            wrong.extend(self.make(values, None).validate(values))
+        values, wrong = decoded(self.make, json.loads(encoded or b"{}"))
         return values, [self.word("Problem")(path=p, text=t, hint=h) for p, t, h in wrong]
 
     def validate(self, request, context):
@@ -286,22 +317,21 @@ class _Server:
 
     def lookup(self, request, context):
         answer = self.own("LookupResponse")
-        return self.guarded(answer, lambda: answer(endpoints=self.plugin.lookup(request.node)))
+        return self.counted(answer, lambda: answer(endpoints=self.plugin.lookup(request.node)))
 
     def publish(self, request, context):
         answer = self.own("PublishResponse")
-        return self.guarded(answer, lambda: self.plugin.publish(request.record) or answer())
+        return self.counted(answer, lambda: self.plugin.publish(request.record) or answer())
 
     def withdraw(self, request, context):
         answer = self.own("WithdrawResponse")
-        return self.guarded(answer, lambda: self.plugin.withdraw(request.node) or answer())
+        return self.counted(answer, lambda: self.plugin.withdraw(request.node) or answer())
 
     def list(self, request, context):
         answer, record = self.own("ListResponse"), self.own("Record")
-        try:
-            nodes = sorted(self.plugin.list().items())
-        except Exception as error:  # pylint: disable=broad-except
-            yield answer(error=self.failure(error))
+        nodes = self.counted(answer, lambda: sorted(self.plugin.list().items()))
+        if isinstance(nodes, answer):
+            yield nodes
             return
         for at in range(0, len(nodes), PAGE):
             yield answer(records=[record(node=node, endpoints=where) for node, where in nodes[at:at + PAGE]])
@@ -326,7 +356,7 @@ class _Server:
                 raise Untrusted("a claim without a name or a key")
             self.plugin.decide(request)
             return answer(accepted=True)
-        return self.guarded(answer, call)
+        return self.counted(answer, call)
 
     def handlers(self):
         def unary(request, function):
@@ -396,9 +426,12 @@ def serve(kind, name, version, make):
     if "1" not in os.environ.get("PLUGIN_PROTOCOL_VERSIONS", "1").split(","):
         sys.stderr.write("this plugin speaks version 1 of the greeting, and the host another one\n")
         sys.exit(1)
+    if MISSING:
+        sys.stderr.write("%s: apt-get install python3-grpcio python3-protobuf python3-cryptography\n" % MISSING)
+        sys.exit(1)
     _hold_lifeline()
     plugin = _Server(kind, name, version, make)
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=64), handlers=plugin.handlers(),
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=CALLS + SPARE), handlers=plugin.handlers(),
                          options=[("grpc.max_receive_message_length", MAX_MESSAGE)])
     key, certificate = _certificate()
     credentials = grpc.ssl_server_credentials(

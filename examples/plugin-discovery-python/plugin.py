@@ -5,7 +5,7 @@ The script prints what Ansible's dynamic inventories print, which many tools can
     {"_meta": {"hostvars": {"web1": {"ansible_host": "10.0.0.1", "barrel_node": "a@web1", "barrel_port": 9100}}}}
 
 A host counts if it says which node runs there (barrel_node). The script runs in the background, so
-that a slow one costs no lookup, and the last good inventory is kept.
+that a slow one costs no lookup, and the last good inventory is kept; health says when it is old.
 """
 
 import json
@@ -13,6 +13,10 @@ import subprocess
 import threading
 
 from barrel_plugin import NotFound, Plugin, Setting, serve
+
+# How long start waits for the first inventory, and stop for the end of the script, in seconds. A
+# node waits for ten and two.
+FIRST, LAST = 3.0, 1.0
 
 
 class Discovery(Plugin):
@@ -29,7 +33,7 @@ class Discovery(Plugin):
         super().__init__(values, env)
         self.lock = threading.Condition()
         self.nodes, self.problem, self.version = None, "no inventory yet", 0
-        self.stopping, self.thread = threading.Event(), None
+        self.stopping, self.thread, self.script = threading.Event(), None, None
 
     def validate(self, values):
         command = values["command"]
@@ -44,30 +48,49 @@ class Discovery(Plugin):
             yield "port", "must be 1 to 65535", ""
 
     def start(self):
-        self.stopping.clear()
-        self.refresh()
-        self.thread = threading.Thread(target=self.poll, daemon=True)
+        first, self.stopping = threading.Event(), threading.Event()  # another pair for each life
+        self.thread = threading.Thread(target=self.poll, args=(self.stopping, first), daemon=True)
         self.thread.start()
+        first.wait(FIRST)
 
     def stop(self):
         self.stopping.set()
         with self.lock:
             self.lock.notify_all()
+            if self.script:
+                self.script.kill()
         if self.thread:
-            self.thread.join()
+            self.thread.join(LAST)  # longer if a child of the script holds its output open
             self.thread = None
 
-    def poll(self):
-        while not self.stopping.wait(self.values["interval"]):
-            self.refresh()
+    def poll(self, stopping, first):
+        while not stopping.is_set():
+            try:
+                nodes, problem = self.read(json.loads(self.run(stopping))), ""
+            except Exception as error:  # pylint: disable=broad-except  (whatever the script prints)
+                nodes, problem = None, "the inventory cannot be read: %s" % error
+            if not stopping.is_set():
+                self.note(nodes, problem)
+            first.set()
+            stopping.wait(self.values["interval"])
 
-    def refresh(self):
-        try:
-            out = subprocess.run(self.values["command"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                 stderr=subprocess.PIPE, timeout=self.values["timeout"], check=True).stdout
-            nodes, problem = self.read(json.loads(out)), ""
-        except (OSError, subprocess.SubprocessError, ValueError, AttributeError) as error:
-            nodes, problem = None, "the inventory cannot be read: %s" % error
+    def run(self, stopping):
+        """What the script prints."""
+        with self.lock:
+            if stopping.is_set():
+                raise RuntimeError("stopped")
+            script = self.script = subprocess.Popen(
+                self.values["command"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        with script:
+            try:
+                out, _ = script.communicate(timeout=self.values["timeout"])
+            finally:
+                script.kill()
+        if script.returncode:
+            raise subprocess.CalledProcessError(script.returncode, self.values["command"][0])
+        return out
+
+    def note(self, nodes, problem):
         with self.lock:
             if problem and problem != self.problem:
                 self.log.warning("cannot read the inventory", error=problem)
@@ -79,13 +102,18 @@ class Discovery(Plugin):
     def read(self, inventory):
         nodes = {}
         for host, variables in inventory.get("_meta", {}).get("hostvars", {}).items():
-            node = variables.get("barrel_node")
-            if node:
-                address = variables.get("ansible_host", host)
-                if ":" in address:
-                    address = "[%s]" % address
-                nodes.setdefault(node, []).append("%s:%d" % (address, variables.get("barrel_port", self.values["port"])))
+            if variables.get("barrel_node"):
+                try:
+                    nodes.setdefault(variables["barrel_node"], []).append(self.address(host, variables))
+                except (TypeError, ValueError) as error:
+                    raise ValueError("host %s: %s" % (host, error)) from None
         return nodes
+
+    def address(self, host, variables):
+        address, port = variables.get("ansible_host", host), int(variables.get("barrel_port", self.values["port"]))
+        if not 0 < port < 65536:
+            raise ValueError("barrel_port %d: must be 1 to 65535" % port)
+        return ("[%s]:%d" if ":" in address else "%s:%d") % (address, port)
 
     def health(self):
         with self.lock:

@@ -55,7 +55,7 @@ func (h DiscoveryHarness) known() (node name.Node, ok bool) {
 func Discovery(t *testing.T, h DiscoveryHarness) {
 	t.Helper()
 	runAll(t, h, discoveryChecks())
-	t.Run("wire", func(t *testing.T) { runAll(t, h.overWire(), discoveryChecks()) })
+	t.Run("wire", func(t *testing.T) { runAll(t, h.OverWire(), discoveryChecks()) })
 }
 
 // DiscoveryProcess is the suite of a discovery backend for a harness whose backends

@@ -30,7 +30,7 @@ type MembershipHarness struct {
 func Membership(t *testing.T, h MembershipHarness) {
 	t.Helper()
 	runAll(t, h, h.checks())
-	t.Run("wire", func(t *testing.T) { runAll(t, h.overWire(), h.checks()) })
+	t.Run("wire", func(t *testing.T) { runAll(t, h.OverWire(), h.checks()) })
 }
 
 // MembershipProcess is the suite of a membership for a harness whose memberships live in

@@ -36,7 +36,7 @@ type RegistryHarness struct {
 func Registry(t *testing.T, h RegistryHarness) {
 	t.Helper()
 	runAll(t, h, h.checks())
-	t.Run("wire", func(t *testing.T) { runAll(t, h.overWire(), h.checks()) })
+	t.Run("wire", func(t *testing.T) { runAll(t, h.OverWire(), h.checks()) })
 }
 
 // RegistryProcess is the suite of a registry for a harness whose registries live in

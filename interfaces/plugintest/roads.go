@@ -26,9 +26,9 @@ func able[T any](part plugin.Part, ability string) (T, bool) {
 	return t, ok
 }
 
-// overWire is the harness with both halves of the wire between the checks and the
+// OverWire is the harness with both halves of the wire between the checks and the
 // backend, in this process.
-func (h DiscoveryHarness) overWire() DiscoveryHarness {
+func (h DiscoveryHarness) OverWire() DiscoveryHarness {
 	over := h
 	over.New = func(t T, env plugin.Env, known map[name.Node][]name.Address) discovery.Plugin {
 		t.Helper()
@@ -44,8 +44,8 @@ func (h DiscoveryHarness) overWire() DiscoveryHarness {
 	return over
 }
 
-// overWire is the harness with the wire between, for the plugin and for its pins.
-func (h TrustHarness) overWire() TrustHarness {
+// OverWire is the harness with the wire between, for the plugin and for its pins.
+func (h TrustHarness) OverWire() TrustHarness {
 	over := h
 	over.New = func(t T, env trust.Env) trust.Plugin {
 		t.Helper()
@@ -63,9 +63,9 @@ func (h TrustHarness) overWire() TrustHarness {
 	return over
 }
 
-// overWire is the harness with the wire between, for the registry and for what it is
+// OverWire is the harness with the wire between, for the registry and for what it is
 // lent.
-func (h RegistryHarness) overWire() RegistryHarness {
+func (h RegistryHarness) OverWire() RegistryHarness {
 	over := h
 	over.New = func(t T, env registry.Env) registry.Plugin {
 		t.Helper()
@@ -82,9 +82,9 @@ func (h RegistryHarness) overWire() RegistryHarness {
 	return over
 }
 
-// overWire is the harness with the wire between: calls over gRPC in memory, bytes over
+// OverWire is the harness with the wire between: calls over gRPC in memory, bytes over
 // sockets in a folder.
-func (h TransportHarness) overWire() TransportHarness {
+func (h TransportHarness) OverWire() TransportHarness {
 	over := h
 	over.New = func(t T, node string) transport.Plugin {
 		t.Helper()
@@ -102,9 +102,9 @@ func (h TransportHarness) overWire() TransportHarness {
 	return over
 }
 
-// overWire is the harness with the wire between, for the membership and for what it is
+// OverWire is the harness with the wire between, for the membership and for what it is
 // lent.
-func (h MembershipHarness) overWire() MembershipHarness {
+func (h MembershipHarness) OverWire() MembershipHarness {
 	over := h
 	over.New = func(t T, env membership.Env) membership.Plugin {
 		t.Helper()

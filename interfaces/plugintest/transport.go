@@ -31,7 +31,7 @@ type TransportHarness struct {
 func Transport(t *testing.T, h TransportHarness) {
 	t.Helper()
 	runAll(t, h, transportChecks())
-	t.Run("wire", func(t *testing.T) { runAll(t, h.overWire(), transportChecks()) })
+	t.Run("wire", func(t *testing.T) { runAll(t, h.OverWire(), transportChecks()) })
 }
 
 // TransportProcess is the suite for a harness whose transports live in processes of

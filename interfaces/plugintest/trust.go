@@ -34,7 +34,7 @@ type TrustHarness struct {
 func Trust(t *testing.T, h TrustHarness) {
 	t.Helper()
 	runAll(t, h, h.checks())
-	t.Run("wire", func(t *testing.T) { runAll(t, h.overWire(), h.checks()) })
+	t.Run("wire", func(t *testing.T) { runAll(t, h.OverWire(), h.checks()) })
 }
 
 // TrustProcess is the suite of a trust plugin for a harness whose plugins live in

@@ -4,15 +4,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/barrelp2p/barrel/core/machine/hyparview"
 	"github.com/barrelp2p/barrel/core/machine/liveness"
 	"github.com/barrelp2p/barrel/interfaces/membership"
 	"github.com/barrelp2p/barrel/interfaces/plugintest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
 	plugintest.Membership(t, plugintest.MembershipHarness{New: quick})
@@ -20,7 +16,7 @@ func TestConformance(t *testing.T) {
 
 // quick makes the plugin with short timers.
 func quick(t plugintest.T, env membership.Env) membership.Plugin {
-	p, err := Factory().New(env, hasty())
+	p, err := Hasty(env)
 	if err != nil {
 		t.Fatalf("New: %v", err)
 	}
@@ -30,7 +26,7 @@ func quick(t plugintest.T, env membership.Env) membership.Plugin {
 func hasty() *Settings {
 	s := defaults()
 	s.tune = func(hv *hyparview.Config, lv *liveness.Config) {
-		hv.Shuffle, hv.Ask, hv.Retry, hv.RetryMax = time.Second, time.Second, 20*time.Millisecond, 100*time.Millisecond
+		hv.Shuffle, hv.Ask, hv.Retry, hv.RetryMax = time.Second, 3*time.Second, 20*time.Millisecond, 100*time.Millisecond
 		hv.Reach, hv.Rejoin = 100*time.Millisecond, 50*time.Millisecond
 		lv.Tick, lv.Round, lv.SuspectMin, lv.SuspectMax = 100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond, 300*time.Millisecond
 		lv.Damp, lv.CounterMin, lv.Compare = 10*time.Millisecond, 500*time.Millisecond, 200*time.Millisecond
