@@ -72,6 +72,9 @@ func (m *Machine) doubtLate(late []Entry) {
 	m.spreadDoubt(doubt)
 }
 
+// maySpeak reports whether a member was asked to speak so lately that its word may be on its way.
+func (m *Machine) maySpeak(r *record) bool { return m.now-r.doubted <= min(speakWait, m.patience()/6) }
+
 // doubtful is for how long a counter stands still before its member is doubted: long enough for
 // STALE to bring a step that was merely lost.
 func (m *Machine) doubtful() overlay.Time { return m.patience() * 4 / 5 }

@@ -197,7 +197,7 @@ func (m *Machine) scanTable() int {
 		case m.scan == 0:
 		case r.up() && m.now-r.moved > patience && m.linked(r):
 			r.moved = m.now // seen with this node's own eyes
-		case r.up() && m.now-r.moved > patience && !m.damped(r) && m.now-r.doubted > speakWait:
+		case r.up() && m.now-r.moved > patience && !m.damped(r) && !m.maySpeak(r):
 			m.stats.Expired++
 			m.down(r, true)
 		case r.up() && m.now-r.moved > patience*2/3 && len(late) < maxLate:
