@@ -79,10 +79,11 @@ func startWorker(t *testing.T, node, folder string, started chan<- string) *exec
 	return cmd
 }
 
-// A child of a supervisor whose node is a process that is killed runs in another process,
-// once the cluster has noticed.
+// A child of a supervisor whose node is a process that is killed runs in another process
+// within 1s of the time in which the cluster notices. On a machine that is busy this takes
+// what it takes: TestChildrenOfAKilledNodeMove has the exact bound, in virtual time. Not
+// parallel, because it looks at the clock.
 func TestAChildOfAKilledProcessMoves(t *testing.T) {
-	t.Parallel()
 	l := newField(t)
 	boss, started := l.start("boss@127.0.0.1"), make(chan string, 8)
 	workers := map[string]*exec.Cmd{}
@@ -105,7 +106,7 @@ func TestAChildOfAKilledProcessMoves(t *testing.T) {
 	}
 	killed := time.Now()
 	second := heard(t, started)
-	t.Logf("%v after its process was killed the child runs on %s", time.Since(killed).Round(10*time.Millisecond), second)
+	within(t, "until the child of the killed process runs on "+second, killed, scaled(noticedWithin+time.Second, patience))
 	if second == first {
 		t.Errorf("the child runs on %s again, which was killed", first)
 	}

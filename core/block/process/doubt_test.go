@@ -160,3 +160,35 @@ func TestLossesAddUp(t *testing.T) {
 		}
 	})
 }
+
+// What waits for a link that cannot be made is lost, message by message.
+func TestWhatWasNeverWrittenIsLost(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, b := w.node("a@h"), w.node("b@h")
+		told := letters(a)
+		var got atomic.Uint64
+		to := ToRef(w.counting(b, &got).Ref())
+		w.mu.Lock()
+		w.refuse = errLost
+		w.mu.Unlock()
+		sender := w.run(a, Spec{Run: func(_ context.Context, self *Self) error {
+			for range 5 {
+				if err := self.Cast(to, "x"); err != nil {
+					return err
+				}
+			}
+			return nil
+		}})
+		<-sender.Done()
+		must(t, sender.Reason())
+		synctest.Wait()
+		if dead := a.DeadLetters(); dead["link lost"] != 5 || dead["in doubt"] != 0 || got.Load() != 0 {
+			t.Errorf("dead letters %v, %d came", dead, got.Load())
+		}
+		for range 5 {
+			if d := <-told; d.Count != 1 || d.To != to || d.From != sender.Ref() || !errors.Is(d.Reason, ErrNoConnection) || errors.Is(d.Reason, ErrInDoubt) {
+				t.Errorf("dead letter %+v", d)
+			}
+		}
+	})
+}

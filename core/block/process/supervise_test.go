@@ -120,6 +120,35 @@ func TestWhoIsStartedAgain(t *testing.T) {
 	})
 }
 
+// A child with a handler that panics: the caller hears of it, and the child is started again.
+func TestAHandlerThatPanicsIsStartedAgain(t *testing.T) {
+	hereAndElsewhere(t, func(t *testing.T, w *world, from, at *Processes) {
+		handle := func(_ context.Context, m Message) (any, error) {
+			if text(m.Value()) == "panic" {
+				panic("as told")
+			}
+			return "fine", nil
+		}
+		s, err := at.Supervise(t.Context(), SupervisorSpec{Children: []Child{{ID: "h", Spec: Spec{Handle: handle}}}})
+		must(t, err)
+		before := children(t, s)["h"].Ref
+		if _, err := from.Call(t.Context(), ToRef(before), "panic"); !errors.Is(err, ErrPanicked) {
+			t.Errorf("the caller gets %v", err)
+		}
+		synctest.Wait()
+		c := children(t, s)["h"]
+		if c.Restarts != 1 || !errors.Is(c.Last, ErrPanicked) || c.Ref == before {
+			t.Errorf("child %+v", c)
+		}
+		if out, err := from.Call(t.Context(), ToRef(c.Ref), "hello"); err != nil || text(out) != "fine" {
+			t.Errorf("the next one answers %q, %v", out, err)
+		}
+		if _, err := from.Call(t.Context(), ToRef(before), "hello"); !errors.Is(err, ErrNoProcess) {
+			t.Errorf("a call to the one before: %v", err)
+		}
+	})
+}
+
 func TestChildrenComeAndGo(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		p := w.node("a@h")
