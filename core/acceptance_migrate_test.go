@@ -176,6 +176,15 @@ func (r *tunnelling) close() {
 	r.running.Wait()
 }
 
+// startVia starts a node whose links go where a path leads.
+func (l *lab) startVia(node string, path transportquic.Path) *core.Node {
+	settings := transportquic.Factory().Settings().(*transportquic.Settings)
+	settings.Listen = "127.0.0.1:0"
+	return l.run(l.make(l.load(node, l.t.TempDir()), core.WithTransport("quic", func(env transport.Env) (transport.Plugin, error) {
+		return transportquic.NewVia(env, settings, path)
+	})))
+}
+
 // A link through a relay of the embedder's choice is like any other: the handshake proves
 // who is at its far end, and it moves, to another relay with all that is on it, but not to
 // one that does not answer.
@@ -197,11 +206,7 @@ func TestALinkThroughARelay(t *testing.T) {
 		}
 		return loopback(t), *way.Load(), nil
 	}
-	settings := transportquic.Factory().Settings().(*transportquic.Settings)
-	settings.Listen = "127.0.0.1:0"
-	a := f.run(f.make(f.load("a@127.0.0.1", t.TempDir()), core.WithTransport("quic", func(env transport.Env) (transport.Plugin, error) {
-		return transportquic.NewVia(env, settings, through)
-	})))
+	a := f.startVia("a@127.0.0.1", through)
 	offerEcho(t, b)
 	echo := func(when string) {
 		t.Helper()
@@ -234,4 +239,73 @@ func TestALinkThroughARelay(t *testing.T) {
 	stop(t, a)
 	second.close()
 	_ = nowhere.Close()
+}
+
+// When the end that accepted moves a link, a stream that is open goes on where it is, by the
+// old path, and what is new goes by the new one. When the old path dies, the stream is lost,
+// which both ends learn, and the link is not.
+func TestAStreamStaysWhenTheOtherEndRedials(t *testing.T) {
+	t.Parallel()
+	f := newField(t)
+	b := f.start("b@127.0.0.1")
+	to, err := net.ResolveUDPAddr("udp", b.Addresses()[0].String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	relay := newTunnelling(t, to)
+	a := f.startVia("a@127.0.0.1", func(context.Context, name.Node, name.Address) (net.PacketConn, net.Addr, error) {
+		return loopback(t), relay.front.LocalAddr(), nil
+	})
+	offerEcho(t, a)
+	offerEcho(t, b)
+	if _, err := a.Ping(t.Context(), b.Name()); err != nil {
+		t.Fatal(err)
+	}
+	events := record(t, a)
+	listener, err := b.Listen("t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func() (near, far net.Conn) {
+		if near, err = a.OpenStream(t.Context(), "t", b.Name()); err != nil {
+			t.Fatal(err)
+		}
+		if far, err = listener.Accept(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = errors.Join(near.Close(), far.Close()) })
+		return near, far
+	}
+	near, far := open()
+	moved, err := b.Migrate(t.Context(), a.Name())
+	if err != nil || !moved.Redialed {
+		t.Fatalf("%+v, %v", moved, err)
+	}
+	throughput(t, near, far, 1<<20)
+	throughput(t, far, near, 1<<20)
+	eventually(t, "a uses the new connection", func() bool { return adminOf(t, a).Links()[0].Direction == "accepted" })
+	before := relay.passed.Load()
+	newNear, newFar := open()
+	throughput(t, newNear, newFar, 4<<20)
+	if n := relay.passed.Load() - before; n > 1000 {
+		t.Errorf("%d packets of a new stream went the old way", n)
+	}
+	relay.close()
+	for _, c := range []net.Conn{near, far} {
+		if err := c.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Error(err)
+		}
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, core.ErrStreamLost) {
+			t.Errorf("a stream whose path has died: %v", err)
+		}
+	}
+	throughput(t, newNear, newFar, 1<<20)
+	for from, to := range map[*core.Node]*core.Node{a: b, b: a} {
+		if _, err := call(t, from, "echo@"+to.Name().String(), "still"); err != nil {
+			t.Error(err)
+		}
+	}
+	if down := events.all("link", "down"); len(down) > 0 {
+		t.Errorf("the link was down: %v", down)
+	}
 }
