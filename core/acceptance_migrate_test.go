@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -80,22 +81,26 @@ func TestMigrationLosesNothing(t *testing.T) {
 		if err != nil || m.Redialed == dialed {
 			t.Errorf("%s, which dialed: %v: %+v, %v", from.Name(), dialed, m, err)
 		}
+		if dialed && m.From == m.To {
+			t.Errorf("%s stayed at %s", from.Name(), m.To)
+		}
 		return m
 	}
 	for range 5 {
-		seen[migrate(true).To] = true
+		m := migrate(true)
+		seen[m.From], seen[m.To] = true, true
+	}
+	if len(seen) < 2 {
+		t.Errorf("the connection has been at %v", seen)
 	}
 	migrate(false) // the other end makes another connection
-	seen[migrate(true).To] = true
+	migrate(true)
 	busy.Wait()
 	<-full
 	for i, n := range got {
 		if n != i {
 			t.Fatalf("message %d came as number %d", n, i)
 		}
-	}
-	if len(seen) == 0 {
-		t.Error("no connection went anywhere")
 	}
 	for _, kind := range []string{"peer", "member", "link"} {
 		if down := events.all(kind, "down"); len(down) > 0 {
@@ -110,69 +115,197 @@ func TestMigrationLosesNothing(t *testing.T) {
 	}
 }
 
-// tunnelling is a relay: whatever comes is passed on, to one place and back.
+// tunnelling is a relay: what comes is passed on to one place, from a socket of its own for
+// each sender, and back.
 type tunnelling struct {
-	socket net.PacketConn
-	to     net.Addr
-	passed int
+	t       *testing.T
+	front   net.PacketConn
+	to      net.Addr
+	passed  atomic.Int32
+	running sync.WaitGroup
+}
+
+func newTunnelling(t *testing.T, to net.Addr) *tunnelling {
+	t.Helper()
+	r := &tunnelling{t: t, front: loopback(t), to: to}
+	r.running.Go(r.run)
+	return r
+}
+
+func loopback(t *testing.T) net.PacketConn {
+	t.Helper()
+	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Error(err)
+	}
+	return socket
 }
 
 func (r *tunnelling) run() {
-	var client net.Addr
-	buf := make([]byte, 2048)
-	for {
-		n, from, err := r.socket.ReadFrom(buf)
-		if err != nil {
-			return
+	backs := map[string]net.PacketConn{}
+	forward(r.front, func(p []byte, from net.Addr) {
+		back := backs[from.String()]
+		if back == nil {
+			back = loopback(r.t)
+			backs[from.String()] = back
+			r.running.Go(func() {
+				forward(back, func(p []byte, _ net.Addr) { _, _ = r.front.WriteTo(p, from) })
+			})
 		}
-		next := client
-		if from.String() != r.to.String() {
-			client, next = from, r.to
-		}
-		r.passed++
-		_, _ = r.socket.WriteTo(buf[:n], next)
+		r.passed.Add(1)
+		_, _ = back.WriteTo(p, r.to)
+	})
+	for _, back := range backs {
+		_ = back.Close()
 	}
 }
 
-// A link through a relay of the embedder's choice is like any other: the handshake
-// proves who is at its far end.
+func forward(from net.PacketConn, do func([]byte, net.Addr)) {
+	buf := make([]byte, 2048)
+	for {
+		n, sender, err := from.ReadFrom(buf)
+		if err != nil {
+			return
+		}
+		do(buf[:n], sender)
+	}
+}
+
+func (r *tunnelling) close() {
+	_ = r.front.Close()
+	r.running.Wait()
+}
+
+// startVia starts a node whose links go where a path leads.
+func (l *lab) startVia(node string, path transportquic.Path) *core.Node {
+	settings := transportquic.Factory().Settings().(*transportquic.Settings)
+	settings.Listen = "127.0.0.1:0"
+	return l.run(l.make(l.load(node, l.t.TempDir()), core.WithTransport("quic", func(env transport.Env) (transport.Plugin, error) {
+		return transportquic.NewVia(env, settings, path)
+	})))
+}
+
+// A link through a relay of the embedder's choice is like any other: the handshake proves
+// who is at its far end, and it moves, to another relay with all that is on it, but not to
+// one that does not answer.
 func TestALinkThroughARelay(t *testing.T) {
 	t.Parallel()
 	f := newField(t)
 	b := f.start("b@127.0.0.1")
-	at := b.Addresses()[0]
-	to, err := net.ResolveUDPAddr("udp", at.String())
+	to, err := net.ResolveUDPAddr("udp", b.Addresses()[0].String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tunnel := &tunnelling{socket: socket, to: to}
-	over := make(chan struct{})
-	go func() { defer close(over); tunnel.run() }()
-	through := func(ctx context.Context, addr name.Address) (net.PacketConn, net.Addr, error) {
-		if addr != at {
+	first, second := newTunnelling(t, to), newTunnelling(t, to)
+	var way atomic.Pointer[net.Addr]
+	lead := func(to net.Addr) { way.Store(&to) }
+	lead(first.front.LocalAddr())
+	through := func(_ context.Context, node name.Node, _ name.Address) (net.PacketConn, net.Addr, error) {
+		if node != b.Name() {
 			return nil, nil, nil // straight
 		}
-		var config net.ListenConfig
-		own, err := config.ListenPacket(ctx, "udp", "127.0.0.1:0")
-		return own, socket.LocalAddr(), err
+		return loopback(t), *way.Load(), nil
 	}
-	settings := transportquic.Factory().Settings().(*transportquic.Settings)
-	settings.Listen = "127.0.0.1:0"
-	a := f.run(f.make(f.load("a@127.0.0.1", t.TempDir()), core.WithTransport("quic", func(env transport.Env) (transport.Plugin, error) {
-		return transportquic.NewVia(env, settings, through)
-	})))
+	a := f.startVia("a@127.0.0.1", through)
 	offerEcho(t, b)
-	if _, err := call(t, a, "echo@b@127.0.0.1", "through"); err != nil {
-		t.Fatal(err)
+	echo := func(when string) {
+		t.Helper()
+		if _, err := call(t, a, "echo@b@127.0.0.1", when); err != nil {
+			t.Fatalf("%s: %v", when, err)
+		}
+	}
+	echo("through the first")
+	events := record(t, a)
+	nowhere := loopback(t)
+	lead(nowhere.LocalAddr())
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	if _, err := a.Migrate(ctx, b.Name()); !errors.Is(err, core.ErrPathDead) {
+		t.Errorf("to a relay that does not answer: %v", err)
+	}
+	cancel()
+	echo("through the first still")
+	lead(second.front.LocalAddr())
+	if _, err := a.Migrate(t.Context(), b.Name()); err != nil {
+		t.Errorf("to the second: %v", err)
+	}
+	first.close()
+	echo("through the second")
+	if down := events.all("link", "down"); len(down) > 0 {
+		t.Errorf("the link was down: %v", down)
+	}
+	if first.passed.Load() < 10 || second.passed.Load() == 0 {
+		t.Errorf("%d packets went through the first relay, %d through the second", first.passed.Load(), second.passed.Load())
 	}
 	stop(t, a)
-	_ = socket.Close()
-	<-over
-	if tunnel.passed < 10 {
-		t.Errorf("%d packets went through the relay", tunnel.passed)
+	second.close()
+	_ = nowhere.Close()
+}
+
+// When the end that accepted moves a link, a stream that is open goes on where it is, by the
+// old path, and what is new goes by the new one. When the old path dies, the stream is lost,
+// which both ends learn, and the link is not.
+func TestAStreamStaysWhenTheOtherEndRedials(t *testing.T) {
+	t.Parallel()
+	f := newField(t)
+	b := f.start("b@127.0.0.1")
+	to, err := net.ResolveUDPAddr("udp", b.Addresses()[0].String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	relay := newTunnelling(t, to)
+	a := f.startVia("a@127.0.0.1", func(context.Context, name.Node, name.Address) (net.PacketConn, net.Addr, error) {
+		return loopback(t), relay.front.LocalAddr(), nil
+	})
+	offerEcho(t, a)
+	offerEcho(t, b)
+	if _, err := a.Ping(t.Context(), b.Name()); err != nil {
+		t.Fatal(err)
+	}
+	events := record(t, a)
+	listener, err := b.Listen("t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func() (near, far net.Conn) {
+		if near, err = a.OpenStream(t.Context(), "t", b.Name()); err != nil {
+			t.Fatal(err)
+		}
+		if far, err = listener.Accept(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = errors.Join(near.Close(), far.Close()) })
+		return near, far
+	}
+	near, far := open()
+	moved, err := b.Migrate(t.Context(), a.Name())
+	if err != nil || !moved.Redialed {
+		t.Fatalf("%+v, %v", moved, err)
+	}
+	throughput(t, near, far, 1<<20)
+	throughput(t, far, near, 1<<20)
+	eventually(t, "a uses the new connection", func() bool { return adminOf(t, a).Links()[0].Direction == "accepted" })
+	before := relay.passed.Load()
+	newNear, newFar := open()
+	throughput(t, newNear, newFar, 4<<20)
+	if n := relay.passed.Load() - before; n > 1000 {
+		t.Errorf("%d packets of a new stream went the old way", n)
+	}
+	relay.close()
+	for _, c := range []net.Conn{near, far} {
+		if err := c.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Error(err)
+		}
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, core.ErrStreamLost) {
+			t.Errorf("a stream whose path has died: %v", err)
+		}
+	}
+	throughput(t, newNear, newFar, 1<<20)
+	for from, to := range map[*core.Node]*core.Node{a: b, b: a} {
+		if _, err := call(t, from, "echo@"+to.Name().String(), "still"); err != nil {
+			t.Error(err)
+		}
+	}
+	if down := events.all("link", "down"); len(down) > 0 {
+		t.Errorf("the link was down: %v", down)
 	}
 }

@@ -1,5 +1,6 @@
-// Command relay is two nodes whose link goes through a UDP relay: a stand-in for a tunnel,
-// a SOCKS proxy or whatever else leads where packets do not go by themselves.
+// Command relay is two nodes whose link goes through a UDP relay, and then through another:
+// stand-ins for tunnels, SOCKS proxies or whatever else leads where packets do not go by
+// themselves.
 //
 //	go run ./examples/relay
 package main
@@ -11,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/barrelp2p/barrel/core"
@@ -45,41 +47,65 @@ func run() error {
 		return err
 	}
 	at := there.Addresses()[0]
-	between, err := newRelay(ctx, at.String())
+	first, err := newRelay(ctx, at.String())
 	if err != nil {
 		return err
 	}
-	defer between.close()
+	defer first.close()
+	second, err := newRelay(ctx, at.String())
+	if err != nil {
+		return err
+	}
+	defer second.close()
 
-	here, err := start(ctx, dir, "here@127.0.0.1", through(at, between.address()))
+	way := &switchable{node: there.Name()}
+	way.relay.Store(first)
+	here, err := start(ctx, dir, "here@127.0.0.1", way.path)
 	if err != nil {
 		return err
 	}
 	defer stop(ctx, here)
-	answer, err := core.Call[string, string](ctx, here, "greet@there@127.0.0.1", "here")
-	if err != nil {
+	if err := ask(ctx, here); err != nil {
 		return err
 	}
-	out, back := between.packets()
-	fmt.Println(answer)
-	fmt.Println("packets went through the relay, there and back:", out > 0 && back > 0)
+	fmt.Println("packets went through the relay, there and back:", first.carried())
+
+	way.relay.Store(second) // and the link follows, with all that is on it
+	if _, err := here.Migrate(ctx, there.Name()); err != nil {
+		return err
+	}
+	first.close()
+	if err := ask(ctx, here); err != nil {
+		return err
+	}
+	fmt.Println("and through the other, when the first was gone:", second.carried())
 	return nil
+}
+
+func ask(ctx context.Context, here *core.Node) error {
+	answer, err := core.Call[string, string](ctx, here, "greet@there@127.0.0.1", "here")
+	if err == nil {
+		fmt.Println(answer)
+	}
+	return err
 }
 
 func greet(_ context.Context, name string) (string, error) {
 	return "hello " + name + ", from there", nil
 }
 
-// through sends packets for one address to a relay, and all others straight.
-func through(at name.Address, relay net.Addr) transportquic.Path {
-	return func(ctx context.Context, to name.Address) (net.PacketConn, net.Addr, error) {
-		if to != at {
-			return nil, nil, nil
-		}
-		var listen net.ListenConfig
-		socket, err := listen.ListenPacket(ctx, "udp", "127.0.0.1:0")
-		return socket, relay, err
+// switchable sends packets for one node to a relay, and all others straight.
+type switchable struct {
+	node  name.Node
+	relay atomic.Pointer[relay]
+}
+
+func (s *switchable) path(ctx context.Context, node name.Node, _ name.Address) (net.PacketConn, net.Addr, error) {
+	if node != s.node {
+		return nil, nil, nil
 	}
+	socket, err := listen(ctx)
+	return socket, s.relay.Load().address(), err
 }
 
 // start runs a node on a free port. Its links go by path, straight without one.

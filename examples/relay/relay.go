@@ -7,12 +7,14 @@ import (
 	"sync/atomic"
 )
 
-// relay passes packets on to one place, and back to whoever sent the last one. It can
-// read none of them and forge none: the two nodes prove to each other who they are.
+// relay passes packets on to one place, from a socket of its own for each address that
+// sends some, and what comes there back to that one. So whoever comes from another address
+// is seen as such at the far end, which a link that moves needs. It can read no packet and
+// forge none: the two nodes prove to each other who they are.
 type relay struct {
-	front, back   net.PacketConn // towards those who use it, and towards the place
+	front         net.PacketConn // towards those who use it
 	to            net.Addr
-	client        atomic.Pointer[net.Addr]
+	backs         map[string]net.PacketConn // towards the place; of the loop of front
 	out, returned atomic.Uint64
 	running       sync.WaitGroup
 }
@@ -23,59 +25,76 @@ func newRelay(ctx context.Context, to string) (*relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	var listen net.ListenConfig
-	front, err := listen.ListenPacket(ctx, "udp", "127.0.0.1:0")
+	front, err := listen(ctx)
 	if err != nil {
 		return nil, err
 	}
-	back, err := listen.ListenPacket(ctx, "udp", "127.0.0.1:0")
-	if err != nil {
-		_ = front.Close()
-		return nil, err
-	}
-	r := &relay{front: front, back: back, to: target}
-	r.running.Go(r.forward)
-	r.running.Go(r.reply)
+	r := &relay{front: front, to: target, backs: map[string]net.PacketConn{}}
+	r.running.Go(func() { r.forward(ctx) })
 	return r, nil
+}
+
+func listen(ctx context.Context) (net.PacketConn, error) {
+	var config net.ListenConfig
+	return config.ListenPacket(ctx, "udp", "127.0.0.1:0")
 }
 
 // address is where to send what is to be passed on.
 func (r *relay) address() net.Addr { return r.front.LocalAddr() }
 
-// packets is how many went each way.
-func (r *relay) packets() (out, back uint64) { return r.out.Load(), r.returned.Load() }
+// carried says whether packets went through, there and back.
+func (r *relay) carried() bool { return r.out.Load() > 0 && r.returned.Load() > 0 }
 
-// maxPacket is more than fits into a packet of QUIC, in bytes.
-const maxPacket = 2048
+const (
+	maxPacket  = 2048 // bytes, more than a packet of QUIC has
+	maxClients = 64
+)
 
-func (r *relay) forward() {
+func (r *relay) forward(ctx context.Context) {
 	buf := make([]byte, maxPacket)
 	for {
 		n, from, err := r.front.ReadFrom(buf)
 		if err != nil {
-			return
+			break
 		}
-		r.client.Store(&from)
-		r.out.Add(1)
-		_, _ = r.back.WriteTo(buf[:n], r.to) // what is lost here is sent again
+		if back := r.back(ctx, from); back != nil {
+			r.out.Add(1)
+			_, _ = back.WriteTo(buf[:n], r.to) // what is lost here is sent again
+		}
+	}
+	for _, back := range r.backs {
+		_ = back.Close() // which ends its loop
 	}
 }
 
-func (r *relay) reply() {
+// back is the socket for an address, nil if there are too many.
+func (r *relay) back(ctx context.Context, from net.Addr) net.PacketConn {
+	back := r.backs[from.String()]
+	if back != nil || len(r.backs) >= maxClients {
+		return back
+	}
+	back, err := listen(ctx)
+	if err != nil {
+		return nil
+	}
+	r.backs[from.String()] = back
+	r.running.Go(func() { r.reply(back, from) })
+	return back
+}
+
+func (r *relay) reply(back net.PacketConn, to net.Addr) {
 	buf := make([]byte, maxPacket)
 	for {
-		n, _, err := r.back.ReadFrom(buf)
+		n, _, err := back.ReadFrom(buf)
 		if err != nil {
 			return
 		}
-		if client := r.client.Load(); client != nil {
-			r.returned.Add(1)
-			_, _ = r.front.WriteTo(buf[:n], *client) // as above
-		}
+		r.returned.Add(1)
+		_, _ = r.front.WriteTo(buf[:n], to) // as above
 	}
 }
 
 func (r *relay) close() {
-	_, _ = r.front.Close(), r.back.Close() // which end the two loops
+	_ = r.front.Close() // which ends the loops
 	r.running.Wait()
 }

@@ -52,6 +52,20 @@ type Plugin interface {
 	Liveness() Liveness
 }
 
+// Toward is a context for Dial that says which node is hoped for at the address, for
+// transports on which the way depends on whom it leads to. It proves nothing.
+func Toward(ctx context.Context, node name.Node) context.Context {
+	return context.WithValue(ctx, towardKey{}, node)
+}
+
+// Wanted is the node that a context for Dial says is hoped for; zero if it says nothing.
+func Wanted(ctx context.Context) name.Node {
+	node, _ := ctx.Value(towardKey{}).(name.Node)
+	return node
+}
+
+type towardKey struct{}
+
 // Liveness is how often each end of a connection sends a heartbeat, and for how long a
 // peer may be silent before the connection counts as lost. Both ends of a cluster
 // should agree. Heartbeats are sent, and silence is judged, by the link block.

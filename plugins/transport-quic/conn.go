@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -29,30 +30,44 @@ type conn struct {
 	life *life
 	// The addresses of a connection that was dialed are kept here: quic-go must not be
 	// asked while it may move. Those of one that was accepted follow the peer.
-	local   atomic.Pointer[name.Address]
-	remote  name.Address
-	quic    *quic.Conn
-	dialed  bool
-	private bool // on a packet connection of a Path
-	way     way
-	binding [32]byte
-	ctx     context.Context
-	cancel  context.CancelCauseFunc
+	at        atomic.Pointer[position]
+	target    target
+	far       net.Addr // where QUIC believes that it sends to
+	quic      *quic.Conn
+	dialed    bool
+	tunnelled bool          // on a tunnel of its own from the start, and always
+	moving    chan struct{} // has room for the one move under way
+	way       way
+	binding   [32]byte
+	ctx       context.Context
+	cancel    context.CancelCauseFunc
+}
+
+// target is what was dialed.
+type target struct {
+	node name.Node // that is hoped for there; zero if nobody said
+	addr name.Address
+}
+
+// position is where a connection that was dialed runs.
+type position struct {
+	local, remote name.Address
+	private       bool // on a packet connection of a Path
 }
 
 // newConn wraps a connection whose handshake is complete. Without a binding there is
 // no proof of who is there, so the connection is of no use and is closed.
-func newConn(qc *quic.Conn, dialed, private bool) (*conn, error) {
+func newConn(qc *quic.Conn, to target, tunnelled bool) (*conn, error) {
 	state := qc.ConnectionState()
 	material, err := state.TLS.ExportKeyingMaterial("EXPORTER-Channel-Binding", nil, 32) // RFC 9266
 	if err != nil {
 		_ = qc.CloseWithError(quic.ApplicationErrorCode(transport.CloseProtocol), "no channel binding") // returns nil
 		return nil, fmt.Errorf("channel binding: %w", err)
 	}
-	c := &conn{quic: qc, dialed: dialed, private: private, binding: [32]byte(material)}
-	if local := name.AddressFrom(addrPort(qc.LocalAddr())); dialed {
-		c.local.Store(&local)
-		c.remote = name.AddressFrom(addrPort(qc.RemoteAddr()))
+	c := &conn{quic: qc, target: to, dialed: !to.addr.IsZero(), tunnelled: tunnelled, binding: [32]byte(material), moving: make(chan struct{}, 1)}
+	if c.dialed {
+		c.far = qc.RemoteAddr()
+		c.at.Store(&position{local: name.AddressFrom(addrPort(qc.LocalAddr())), remote: name.AddressFrom(addrPort(c.far)), private: tunnelled})
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	context.AfterFunc(qc.Context(), c.ended)
@@ -128,7 +143,8 @@ func (c *conn) Info() transport.Info {
 
 func (c *conn) addresses() (local, remote name.Address) {
 	if c.dialed {
-		return c.way.leaves(*c.local.Load()), c.remote
+		at := c.at.Load()
+		return c.way.leaves(at.local), at.remote
 	}
 	return name.AddressFrom(addrPort(c.quic.LocalAddr())), name.AddressFrom(addrPort(c.quic.RemoteAddr()))
 }

@@ -26,8 +26,9 @@ func (l *life) dial(ctx context.Context, addr name.Address) (transport.Conn, err
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(l.ctx, cancel)()
+	to := target{node: transport.Wanted(ctx), addr: addr}
 	if l.path != nil {
-		c, err := l.dialVia(ctx, addr)
+		c, err := l.dialVia(ctx, to)
 		if err != nil {
 			return nil, err
 		}
@@ -39,7 +40,7 @@ func (l *life) dial(ctx context.Context, addr name.Address) (transport.Conn, err
 	if err == nil {
 		var qc *quic.Conn
 		if qc, err = l.race(ctx, targets); err == nil {
-			return l.adopt(qc, true, false)
+			return l.adopt(qc, to, false)
 		}
 	}
 	if l.ctx.Err() != nil {

@@ -89,7 +89,7 @@ func (l *life) acceptLoop(ctx context.Context) {
 }
 
 func (l *life) offer(qc *quic.Conn) {
-	c, err := l.adopt(qc, false, false)
+	c, err := l.adopt(qc, target{}, false)
 	if err != nil {
 		return // it is closed, and the peer knows why
 	}
@@ -100,9 +100,10 @@ func (l *life) offer(qc *quic.Conn) {
 	}
 }
 
-// adopt wraps a connection and keeps it in sight until it ends.
-func (l *life) adopt(qc *quic.Conn, dialed, private bool) (*conn, error) {
-	c, err := newConn(qc, dialed, private)
+// adopt wraps a connection and keeps it in sight until it ends. The target is zero for one
+// that was accepted.
+func (l *life) adopt(qc *quic.Conn, to target, tunnelled bool) (*conn, error) {
+	c, err := newConn(qc, to, tunnelled)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +111,7 @@ func (l *life) adopt(qc *quic.Conn, dialed, private bool) (*conn, error) {
 	if !l.track(c) {
 		return nil, errors.Join(transport.ErrClosed, c.Close(transport.CloseStopping, ""))
 	}
-	context.AfterFunc(c.ctx, func() { l.untrack(c); l.leaveSides(c, nil) })
+	context.AfterFunc(c.ctx, func() { l.untrack(c); l.endSides(c) })
 	c.Astray() // to know the way as it is
 	return c, nil
 }

@@ -32,7 +32,8 @@ type sides struct {
 type side struct {
 	socket net.PacketConn
 	quic   *quic.Transport
-	path   bool // it leads to one place, for one connection
+	tunnel *tunnel // under it, if it is of one connection, the owner
+	owner  *conn
 	users  map[*conn]bool
 }
 
@@ -42,7 +43,7 @@ func (l *life) sideFor(ctx context.Context, c *conn) (*side, error) {
 	l.sides.mu.Lock()
 	defer l.sides.mu.Unlock()
 	for _, s := range l.sides.all {
-		if !s.path && !s.users[c] {
+		if s.tunnel == nil && !s.users[c] {
 			s.users[c] = true
 			return s, nil
 		}
@@ -54,7 +55,7 @@ func (l *life) sideFor(ctx context.Context, c *conn) (*side, error) {
 	if l.sides.shared() >= maxSides {
 		return nil, errors.Join(fmt.Errorf("%d addresses are in use besides the socket, the most there may be", maxSides), socket.Close())
 	}
-	s := l.addSide(socket, false)
+	s := l.addSide(socket)
 	s.users[c] = true
 	return s, nil
 }
@@ -62,7 +63,7 @@ func (l *life) sideFor(ctx context.Context, c *conn) (*side, error) {
 // shared is how many there are that connections share. Callers hold s.mu.
 func (s *sides) shared() (n int) {
 	for _, side := range s.all {
-		if !side.path {
+		if side.tunnel == nil {
 			n++
 		}
 	}
@@ -70,19 +71,20 @@ func (s *sides) shared() (n int) {
 }
 
 // addSide makes a transport of a packet connection. Callers hold l.sides.mu.
-func (l *life) addSide(socket net.PacketConn, path bool) *side {
-	s := &side{socket: socket, path: path, users: map[*conn]bool{}, quic: &quic.Transport{Conn: socket, StatelessResetKey: l.quic.StatelessResetKey}}
+func (l *life) addSide(socket net.PacketConn) *side {
+	s := &side{socket: socket, users: map[*conn]bool{}, quic: &quic.Transport{Conn: socket, StatelessResetKey: l.quic.StatelessResetKey}}
 	l.sides.all = append(l.sides.all, s)
 	return s
 }
 
-// leaveSides forgets which sides a connection does not use any more.
+// leaveSides notes that a connection uses one side from now on, and no other.
 func (l *life) leaveSides(c *conn, but *side) {
 	l.sides.mu.Lock()
 	defer l.sides.mu.Unlock()
 	for _, s := range l.sides.all {
-		if s != but {
+		if s != but && s.users[c] {
 			delete(s.users, c)
+			s.empty(afterglow)
 		}
 	}
 }
@@ -92,6 +94,20 @@ func (l *life) leaveSide(c *conn, s *side) {
 	l.sides.mu.Lock()
 	defer l.sides.mu.Unlock()
 	delete(s.users, c)
+	s.empty(0)
+}
+
+// endSides is for a connection that has ended: what was its own is closed.
+func (l *life) endSides(c *conn) {
+	l.sides.mu.Lock()
+	defer l.sides.mu.Unlock()
+	l.sides.all = slices.DeleteFunc(l.sides.all, func(s *side) bool {
+		delete(s.users, c)
+		if s.owner == c {
+			_ = s.close() // nobody uses it
+		}
+		return s.owner == c
+	})
 }
 
 // close ends all of them; the connections have been closed before.
@@ -123,7 +139,8 @@ func (l *life) dropSide(s *side) {
 	}
 }
 
-// Migrate moves the connection to another local address.
+// Migrate moves the connection to another local address, or to the way that the path
+// names now.
 func (c *conn) Migrate(ctx context.Context) error {
 	if !c.dialed {
 		return fmt.Errorf("this end accepted it: %w", transport.ErrFixed)
@@ -131,7 +148,13 @@ func (c *conn) Migrate(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, migrateTime)
 	defer cancel()
 	defer context.AfterFunc(c.ctx, cancel)()
-	s, err := c.life.sideFor(ctx, c)
+	select {
+	case c.moving <- struct{}{}:
+		defer func() { <-c.moving }()
+	case <-ctx.Done():
+		return fmt.Errorf("another move is under way: %w", ctx.Err())
+	}
+	s, at, err := c.elsewhere(ctx)
 	if err != nil {
 		return fmt.Errorf("no local address to go to: %w", err)
 	}
@@ -139,19 +162,34 @@ func (c *conn) Migrate(ctx context.Context) error {
 		c.life.leaveSide(c, s)
 		return err
 	}
-	local := name.AddressFrom(addrPort(s.socket.LocalAddr()))
-	c.local.Store(&local)
+	c.at.Store(at)
 	c.life.leaveSides(c, s)
 	c.way.taken()
 	c.Astray() // to know the way as it is now
 	return nil
 }
 
+// elsewhere is a side that the connection does not use at present.
+func (c *conn) elsewhere(ctx context.Context) (*side, *position, error) {
+	if c.life.path != nil {
+		if s, at, err := c.life.viaFor(ctx, c); s != nil || err != nil {
+			return s, at, err
+		}
+	}
+	s, err := c.life.sideFor(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, &position{local: name.AddressFrom(addrPort(s.socket.LocalAddr())), remote: c.at.Load().remote}, nil
+}
+
 // moveTo proves the path from a side and takes it. A path that does not answer is given
 // up: the peer grants few connection IDs, and each path holds one.
 func (c *conn) moveTo(ctx context.Context, s *side) error {
 	path, err := c.quic.AddPath(s.quic)
-	if err != nil {
+	if _, local := errors.AsType[net.Error](err); local { // of the socket; all else is the peer's word
+		return err
+	} else if err != nil {
 		return fmt.Errorf("%w: %w", err, transport.ErrFixed)
 	}
 	if err = path.Probe(ctx); err != nil {

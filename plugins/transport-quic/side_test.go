@@ -51,13 +51,21 @@ func startMute(t *testing.T) (c *carrier, silent *atomic.Bool) {
 func TestAFailedMoveLeavesNothing(t *testing.T) {
 	t.Parallel()
 	from, silent := startMute(t)
-	c, _ := connect(t, from, start(t, "b@127.0.0.1", nil))
+	c, there := connect(t, from, start(t, "b@127.0.0.1", nil))
+	near, far := open(t, c, there)
+	at := c.Info().Local
 	for range 8 { // a peer grants no more than four connection IDs
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-		if err := c.(transport.Migrator).Migrate(ctx); err == nil {
-			t.Error("moved over a path that is silent")
+		err := c.(transport.Migrator).Migrate(ctx)
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, transport.ErrFixed) {
+			t.Errorf("moving over a path that is silent: %v", err)
 		}
 		cancel()
+		flows(t, near, far)
+		flows(t, far, near)
+	}
+	if got := c.Info().Local; got != at {
+		t.Errorf("the local address is %s after attempts that failed, and was %s", got, at)
 	}
 	sides := &from.running().sides
 	if n := len(sides.all); n != 1 || len(sides.all[0].users) != 0 {
@@ -99,7 +107,7 @@ func TestThePathHasTheLocalAddress(t *testing.T) {
 	to := start(t, "b@127.0.0.1", nil)
 	var via net.PacketConn
 	from := build(t, plugintest.Env(t, "a@127.0.0.1"), func(s *Settings) { s.Listen = ":0" })
-	from.path = func(ctx context.Context, addr name.Address) (net.PacketConn, net.Addr, error) {
+	from.path = func(ctx context.Context, _ name.Node, addr name.Address) (net.PacketConn, net.Addr, error) {
 		var err error
 		var config net.ListenConfig
 		via, err = config.ListenPacket(ctx, "udp", ":0")
@@ -130,7 +138,7 @@ func startVia(t *testing.T) (c *carrier, open *atomic.Int32) {
 	t.Helper()
 	open = &atomic.Int32{}
 	c = build(t, plugintest.Env(t, "a@127.0.0.1"), nil)
-	c.path = func(ctx context.Context, addr name.Address) (net.PacketConn, net.Addr, error) {
+	c.path = func(ctx context.Context, _ name.Node, addr name.Address) (net.PacketConn, net.Addr, error) {
 		var config net.ListenConfig
 		socket, err := config.ListenPacket(ctx, "udp", "127.0.0.1:0")
 		if err != nil {

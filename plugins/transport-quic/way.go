@@ -86,7 +86,7 @@ func sourceOf(to netip.AddrPort) (netip.Addr, error) {
 // on a socket with an address of its own, or on a path of somebody's making, never is.
 func (c *conn) Astray() bool {
 	l := c.life
-	if l.source == nil || !l.bound.Addr().IsUnspecified() || c.private {
+	if l.source == nil || !l.bound.Addr().IsUnspecified() || c.dialed && c.at.Load().private {
 		return false
 	}
 	local, remote := c.addresses()

@@ -63,11 +63,12 @@ func TestAConnectionGoesAstray(t *testing.T) {
 	wild, bound := startAt(t, &p, "wild@127.0.0.1", ":0"), startAt(t, &p, "bound@127.0.0.1", "127.0.0.1:0")
 	out, in := connect(t, wild, bound)
 	back, accepted := connect(t, bound, wild)
-	wild.running().path = func(context.Context, name.Address) (net.PacketConn, net.Addr, error) {
+	wild.running().path = func(context.Context, name.Node, name.Address) (net.PacketConn, net.Addr, error) {
 		socket, err := net.ListenPacket("udp", ":0")
 		return socket, net.UDPAddrFromAddrPort(bound.running().bound), err
 	}
 	private, _ := connect(t, wild, bound)
+	wild.running().path = nil
 	all := map[string]transport.Conn{"dialed": out, "accepted": accepted, "bound": back, "bound and accepted": in, "private": private}
 	astray := func() (which []string) {
 		for name, c := range all {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/barrelp2p/barrel/interfaces/name"
+	"github.com/barrelp2p/barrel/interfaces/transport"
 
 	"github.com/barrelp2p/barrel/core/machine/handshake"
 )
@@ -228,7 +229,7 @@ func (l *Links) dialOne(ctx context.Context, target dialTarget, addr name.Addres
 	defer cancel()
 	reach, reached := context.WithTimeout(ctx, reachTime)
 	defer reached()
-	t, err := l.cfg.Transport.Dial(reach, addr)
+	t, err := l.cfg.Transport.Dial(transport.Toward(reach, target.node), addr)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", addr, err)
 	}
