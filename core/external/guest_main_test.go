@@ -16,13 +16,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+	goplugin "github.com/hashicorp/go-plugin"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc"
 
 	"github.com/barrelp2p/barrel/interfaces/discovery"
 	"github.com/barrelp2p/barrel/interfaces/name"
 	"github.com/barrelp2p/barrel/interfaces/plugin"
 	"github.com/barrelp2p/barrel/interfaces/sdk"
 	"github.com/barrelp2p/barrel/interfaces/trust"
+	"github.com/barrelp2p/barrel/interfaces/wire"
 )
 
 // The test binary is also every plugin of these tests: started by a host, its first
@@ -63,6 +67,8 @@ func beGuest(args []string) {
 		sdk.Serve(club())
 	case "registry":
 		sdk.Serve(books())
+	case "another contract":
+		speakTheFuture()
 	case "transport":
 		sdk.Serve(carrier())
 	case "trust":
@@ -320,4 +326,26 @@ func (d *oddDecider) Vet(claim trust.Claim) error {
 		err = fmt.Errorf("%w: %s", trust.ErrUntrusted, claim.Node)
 	}
 	return err
+}
+
+// future is a plugin whose contract this program does not know yet.
+type future struct {
+	goplugin.NetRPCUnsupportedPlugin
+}
+
+func speakTheFuture() {
+	goplugin.Serve(&goplugin.ServeConfig{
+		HandshakeConfig: sdk.Handshake(), VersionedPlugins: map[int]goplugin.PluginSet{sdk.Protocol: {sdk.Served: future{}}},
+		GRPCServer: goplugin.DefaultGRPCServer, Logger: hclog.NewNullLogger(),
+	})
+	os.Exit(0)
+}
+
+func (future) GRPCServer(_ *goplugin.GRPCBroker, s *grpc.Server) error {
+	wire.Serve(s, wire.Guest{Description: wire.Description{Kind: plugin.Discovery, Name: "test", Contracts: []string{"barrel.plugin.discovery.v9"}}})
+	return nil
+}
+
+func (future) GRPCClient(context.Context, *goplugin.GRPCBroker, *grpc.ClientConn) (any, error) {
+	return nil, plugin.ErrUnsupported
 }

@@ -3,6 +3,7 @@ package external
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/barrelp2p/barrel/interfaces/membership"
@@ -19,11 +20,13 @@ func club() membership.Factory {
 
 // oddMembership never gets in: a Join lasts until Leave is called, or nobody waits for it.
 // Its view has whoever has a link, and in reserve as many nodes as it was asked to join.
+// Whoever has sent a frame is a member, of which a new process knows nothing.
 type oddMembership struct {
-	mu    sync.Mutex
-	view  membership.View
-	left  chan struct{}
-	leave sync.Once
+	mu      sync.Mutex
+	view    membership.View
+	members []membership.Member
+	left    chan struct{}
+	leave   sync.Once
 }
 
 func (*oddMembership) Start(context.Context) error { return nil }
@@ -48,12 +51,20 @@ func (m *oddMembership) Leave(context.Context) error {
 func (m *oddMembership) Input(in membership.Input) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if in.Kind == membership.LinkUp {
+	switch in.Kind {
+	case membership.LinkUp:
 		m.view.Active = append(m.view.Active, in.Peer.Node)
+	case membership.Frame:
+		m.members = append(m.members, membership.Member{Node: in.Peer.Node, State: membership.Alive, Incarnation: 1})
+	default:
 	}
 }
 
-func (*oddMembership) Members() []membership.Member { return nil }
+func (m *oddMembership) Members() []membership.Member {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.members)
+}
 
 func (m *oddMembership) View() membership.View {
 	m.mu.Lock()

@@ -42,6 +42,12 @@ const (
 // In the eyes of Landlock the thread that starts it is one with it and has no secrets
 // from it, so that thread ends at once; what it could be asked for until then is refused
 // by the filter. The death signal would come at its end, and is taken back.
+//
+// A process begins as a copy of the one thread that starts it, and what a thread is
+// refused is handed on to its threads and processes and outlives an exec. So every thread
+// of the plugin is confined before its first instruction, as by a program that confines
+// itself and executes the plugin; that would have to be in every program that embeds a
+// node, and take the time of another start.
 func startConfined(cmd *exec.Cmd, s *Sandbox, sockets string) error {
 	cmd.SysProcAttr.Pdeathsig = 0
 	return onAThreadThatEnds(func() error {

@@ -36,6 +36,7 @@ func TestStartSaysWhyNot(t *testing.T) {
 		"a foreign socket":  {plugin.Discovery, []string{"line", "1|1|tcp|10.0.0.1:22|grpc|"}, quick(), ErrNotReady, []string{"10.0.0.1:22"}},
 		"a socket outside":  {plugin.Discovery, []string{"line", "1|1|unix|/var/run/docker.sock|grpc|"}, quick(), ErrNotReady, []string{"docker.sock"}},
 		"a bad certificate": {plugin.Discovery, []string{"line", "1|1|unix|/tmp/x|grpc|" + strings.Repeat("!", 100)}, quick(), ErrNotReady, nil},
+		"another contract":  {plugin.Discovery, []string{"another contract"}, quick(), ErrVersion, []string{`it speaks ["barrel.plugin.discovery.v9"]`, "one of the two is too old"}},
 		"another kind":      {plugin.Discovery, []string{"trust"}, quick(), ErrVersion, []string{"it is a trust plugin", "discovery/test"}},
 	}
 	for what, test := range tests {
