@@ -126,41 +126,83 @@ func (o *trio) sees(n, service string) (lives []uint64) {
 	return lives
 }
 
-// An owner is killed and started again at once: with the first entry that others see of
-// its new life, by lookup or by event, there is none of the old. Then it is killed for good:
-// what it offered is hidden everywhere. What others offer is seen all the time.
+// An owner is killed and started again within 200 ms: with the first entry that others see
+// of its new life, by lookup or by event, there is none of the old. Then it is killed for
+// good: what it offered is hidden everywhere within the bound of membership. What others
+// offer is seen all the time.
 func TestOwnerIsKilled(t *testing.T) {
 	t.Parallel()
 	o := newTrio(t, quickProgram(t, "barrel"))
 	w := &witness{trio: o, lives: map[string][]uint64{}}
 	o.hear("a", w.hears("a"))
 	o.hear("b", w.hears("b"))
-	for service, at := range map[string]string{"of/a": "a", "of/b": "b", "old": "c", "both": "c"} {
+	for service, at := range map[string]string{"of/a": "a", "of/b": "b", "both": "c"} {
 		t.Cleanup(o.register(at, service))
 	}
-	o.until("everything everywhere", w.all(func(n string) bool { return len(o.sees(n, "old"))*len(o.sees(n, "both")) == 1 && w.others(n) }))
-	w.old = o.sees("a", "both")[0]
-
-	begun := time.Now()
-	o.kill("c")
-	o.start("c")
-	t.Logf("started again after %v", time.Since(begun))
-	o.until("c is back", func() bool {
-		_, err := o.clients["c"].Status(t.Context())
-		return w.all(w.undisturbed)() && err == nil
-	})
-	t.Cleanup(o.register("c", "both"))
-	o.until("the new life everywhere", w.all(func(n string) bool { return w.undisturbed(n) && w.isNew(n) }))
-	t.Logf("its new life was seen after %v", time.Since(begun))
+	w.tries(10, "started again", 200*time.Millisecond, w.restarts)
 	for range 50 {
 		w.all(w.undisturbed)()
 	}
-
-	begun = time.Now()
-	o.kill("c")
-	o.until("hidden everywhere", w.all(func(n string) bool { return w.undisturbed(n) && len(o.sees(n, "both")) == 0 }))
-	t.Logf("hidden after %v", time.Since(begun))
+	w.tries(4, "hidden", 9*time.Second, w.hides)
 	w.checkEvents()
+}
+
+// tries has something done until it takes no longer than that: a machine that is busy with
+// something else may take longer now and then, not each time.
+func (w *witness) tries(times int, what string, most time.Duration, do func() time.Duration) {
+	w.Helper()
+	for range times {
+		if do() <= most {
+			return
+		}
+	}
+	w.Errorf("%s: %d times not within %v", what, times, most)
+}
+
+// restarts kills c, which offers both, and starts it again, which took so long. Then
+// it offers that in its new life.
+func (w *witness) restarts() (took time.Duration) {
+	w.Helper()
+	end := w.register("c", "old")
+	w.until("everything everywhere", w.all(func(n string) bool { return len(w.sees(n, "old"))*len(w.sees(n, "both")) == 1 && w.others(n) }))
+	w.old = w.sees("a", "both")[0]
+
+	begun := time.Now()
+	w.kill("c")
+	w.start("c")
+	took = time.Since(begun)
+	end()
+	w.comesBack()
+	w.Logf("started again after %v, its new life was seen after %v", took, time.Since(begun))
+	return took
+}
+
+// comesBack waits for c, has it offer both, and waits until that is seen.
+func (w *witness) comesBack() {
+	w.Helper()
+	w.until("c is back", func() bool {
+		_, err := w.clients["c"].Status(w.Context())
+		return w.all(w.undisturbed)() && err == nil
+	})
+	w.Cleanup(w.register("c", "both"))
+	w.until("the new life everywhere", w.all(func(n string) bool { return w.undisturbed(n) && w.isNew(n) }))
+}
+
+// hides kills c and says until when what it offers is seen. If it takes too long c is
+// started again: that of a node which dies a second after it was started takes twice as long
+// as that of others, and the machine may be busy.
+func (w *witness) hides() (took time.Duration) {
+	w.Helper()
+	begun := time.Now()
+	w.kill("c")
+	w.until("hidden everywhere", w.all(func(n string) bool { return w.undisturbed(n) && len(w.sees(n, "both")) == 0 }))
+	took = time.Since(begun)
+	w.Logf("hidden after %v", took)
+	if took > 9*time.Second {
+		w.start("c")
+		w.comesBack()
+	}
+	return took
 }
 
 // witness looks at a and b.

@@ -22,6 +22,7 @@ type keeper struct {
 	peers  map[name.Node]overlay.Peer
 	log    ownerlog.Config
 	change func(at overlay.Peer, c *ownerlog.Change)
+	begin  func(at overlay.Peer) // a node begins a life, and sees nothing
 }
 
 func newKeeper(nodes int) *keeper {
@@ -60,6 +61,9 @@ type clerk struct {
 }
 
 func (k *keeper) hire(b sim.Boot, known []liveness.Entry) *clerk {
+	if k.begin != nil {
+		k.begin(b.Self)
+	}
 	cfg := replica.Defaults()
 	cfg.Log = k.log
 	cfg.Log.Self, cfg.Log.Inc, cfg.Log.Sign = k.name(b.Self), b.Inc, signed

@@ -51,20 +51,29 @@ func registrySplitRows(r round, row func(check, what, bound, format string, valu
 	row("", "entries of the dead that came back", "0", "%d", small.resurrected())
 }
 
-// registryRoughRows are the checks once more in bad weather, with the bounds of REG-8.
+// registryRoughRows are the checks once more in bad weather, with the same bounds.
 func registryRoughRows(r round, row func(check, what, bound, format string, value any)) {
 	w := enroll(r, 5, rough)
-	took, _ := w.writing(30)
+	took, rate := w.writing(30)
 	row("REG-8", "10 % loss, repeats, reordering: half a minute of writes: equal after", "15 s", "%v", took)
-	took, _, _ = w.joining()
-	row("", "a node joins: it has the whole registry after", "5 s", "%v", took)
+	row("", "repair at each node meanwhile", "0.5 kB/s", "%.3f kB/s", rate/1000)
+	took, bytes, size := w.joining()
+	row("", "a node joins: it has the whole registry after", "3 s", "%v", took)
+	row("", "bytes for that, by those of the entries", "1.2", "%.2f", float64(bytes)/float64(size))
+	n := w.evictions(300)
+	row("", fmt.Sprintf("entries hidden by %d evictions", n), "0", "%d", len(w.hidden))
 	row("", "an owner restarts: only the new life is seen after", "15 s", "%v", w.restarting())
 	took, others := w.killing()
-	row("", "an owner is killed: its entries are hidden everywhere after", "20 s", "%v", took)
+	row("", "an owner is killed: its entries are hidden everywhere after", "9 s", "%v", took)
 	row("", "entries of others that were hidden", "0", "%d", others)
-	took, _, _ = w.splitting(2 * time.Minute)
-	row("", "30/70 for two minutes, removals on both sides: equal after", "40 s", "%v", took)
+	took, bytes, differences := w.splitting(2 * time.Minute)
+	row("", "30/70 for two minutes, removals on both sides: equal after", "30 s", "%v", took)
+	row("", "bytes of repair, by those of the differences", "3", "%.2f", float64(bytes)/float64(differences))
 	row("", "entries shown that are older than others before", "0", "%d", len(w.faults))
+	small := enroll(round{seed: r.seed, nodes: min(r.nodes, 20)}, 3, rough)
+	took = small.absent(r.long)
+	row("", "a node of 20 is back after 25 h: equal after", "", "%v", took)
+	row("", "entries of the dead that came back", "0", "%d", small.resurrected())
 }
 
 // resurrected counts the entries that somebody sees of those that do not run.

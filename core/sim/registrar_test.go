@@ -22,7 +22,11 @@ type registrar struct {
 	faults  []string
 	shown   map[sighted]int32 // the last version that was shown; of key 0, that there was one
 	keys    map[string]uint32 // their numbers
+	views   [][]view          // by node and owner
 }
+
+// view is what a node sees of an owner: so many entries of one of its lives.
+type view struct{ inc, entries uint32 }
 
 // sighted is a key of an owner, in one of its lives, as a node sees it. There are very
 // many.
@@ -39,6 +43,8 @@ func enroll(r round, services int, change func(*sim.Config[word])) *registrar {
 	w := &registrar{ward: &ward{rng: rand.New(rand.NewPCG(r.seed, 0x1f))}, offered: map[overlay.Peer]map[string]string{}, hidden: map[overlay.Peer]int{}, shown: map[sighted]int32{}, keys: map[string]uint32{}}
 	w.keeper = newKeeper(r.nodes + 1)
 	w.keeper.change = w.changed
+	w.views = make([][]view, r.nodes+2)
+	w.keeper.begin = func(at overlay.Peer) { w.views[at] = make([]view, r.nodes+2) }
 	places := func(c *sim.Config[word]) {
 		c.Nodes = r.nodes + 1 // one place is free
 		change(c)
@@ -83,6 +89,7 @@ func (w *registrar) changed(at overlay.Peer, c *ownerlog.Change) {
 	seen := life
 	seen.key = w.keyOf(c.Key)
 	version := versionOf(c.Val)
+	w.oneLife(at, owner, c)
 	switch last := w.shown[seen]; c.Kind {
 	case ownerlog.Added, ownerlog.Updated:
 		if version < last {
@@ -98,6 +105,20 @@ func (w *registrar) changed(at overlay.Peer, c *ownerlog.Change) {
 		w.shown[seen], w.shown[life] = version+1, 1
 	case ownerlog.Hidden:
 		w.hidden[owner]++
+	}
+}
+
+// oneLife sees that a node never sees entries of two lives of an owner at once.
+func (w *registrar) oneLife(at, owner overlay.Peer, c *ownerlog.Change) {
+	v := &w.views[at][owner]
+	switch c.Kind {
+	case ownerlog.Added:
+		if v.entries > 0 && v.inc != uint32(c.Inc) {
+			w.faults = append(w.faults, fmt.Sprintf("%s of %s/%d is shown at %d beside %d entries of life %d", c.Key, c.Owner, c.Inc, at, v.entries, v.inc))
+		}
+		v.inc, v.entries = uint32(c.Inc), v.entries+1
+	case ownerlog.Removed, ownerlog.Hidden:
+		v.entries--
 	}
 }
 

@@ -65,32 +65,48 @@ func play(ctx context.Context, caller *core.Node, cache *cache, workers map[stri
 		return err
 	}
 	fmt.Println("workers:", cache.count())
-	for node, load := range map[string]int{"w1@127.0.0.1": 7, "w2@127.0.0.1": 2, "w3@127.0.0.1": 5} {
-		if err := workers[node].set(ctx, load); err != nil {
+	for _, loads := range []map[string]int{
+		{"w1@127.0.0.1": 7, "w2@127.0.0.1": 2, "w3@127.0.0.1": 5},
+		{"w2@127.0.0.1": 9}, // it has got busy
+	} {
+		if err := publish(ctx, cache, workers, loads); err != nil {
+			return err
+		}
+		if err := job(ctx, caller); err != nil {
 			return err
 		}
 	}
-	if err := cache.until(ctx, func() bool {
-		return cache.load("w1@127.0.0.1")+cache.load("w3@127.0.0.1") == 12 && cache.load("w2@127.0.0.1") == 2
-	}); err != nil {
-		return err
-	}
-	pool := caller.Service(name.MustService("worker"), core.By(core.Least("load")))
-	answer, err := pool.Call(ctx, []byte("a job"))
-	if err != nil {
-		return err
-	}
-	fmt.Println(string(answer))
-
-	least := workers["w2@127.0.0.1"]
-	if err := least.reg.Close(); err != nil {
+	if err := workers["w3@127.0.0.1"].reg.Close(); err != nil {
 		return err
 	}
 	if err := cache.until(ctx, func() bool { return cache.count() == 2 }); err != nil {
 		return err
 	}
 	fmt.Println("workers:", cache.count())
-	answer, err = pool.Call(ctx, []byte("another"))
+	return job(ctx, caller)
+}
+
+// publish has workers say how busy they are, and waits until the caller has heard it.
+func publish(ctx context.Context, cache *cache, workers map[string]*worker, loads map[string]int) error {
+	for node, load := range loads {
+		if err := workers[node].set(ctx, load); err != nil {
+			return err
+		}
+		if err := cache.until(ctx, func() bool { return cache.load(node) == load }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// job asks for the least busy worker, each time anew: who that is changes from one job to
+// the next. A handle (caller.Service) would stay with one worker as long as it is there.
+func job(ctx context.Context, caller *core.Node) error {
+	least, err := caller.Whereis(ctx, name.MustService("worker"), core.By(core.Least("load")))
+	if err != nil {
+		return err
+	}
+	answer, err := caller.Call(ctx, least.Ref.String(), []byte("a job"))
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ func Example() {
 	// Output:
 	// workers: 3
 	// w2@127.0.0.1 did a job
+	// w3@127.0.0.1 did a job
 	// workers: 2
-	// w3@127.0.0.1 did another
+	// w1@127.0.0.1 did a job
 }

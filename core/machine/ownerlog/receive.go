@@ -216,7 +216,9 @@ func (s *Store) replace(now overlay.Time, l *log, h *Head, live set) {
 }
 
 // ownHead looks at what others say of this node: with a later incarnation it is a clone
-// of it, with the same key.
+// of it, with the same key. It is counted, and the host tells people. To begin a still later
+// life instead would have the two outbid each other for ever: an incarnation is stored
+// before it is used, so a node cannot meet a later one of its own unless it was copied.
 func (s *Store) ownHead(h *Head, believed func() bool) {
 	if (h.Inc > s.cfg.Inc || h.Inc == s.cfg.Inc && h.Seq > s.own.head.Seq) && believed() {
 		s.stats.Clones++
