@@ -1,3 +1,5 @@
+//go:build !race
+
 package core_test
 
 import (
@@ -8,7 +10,8 @@ import (
 	"github.com/barrelp2p/barrel/core"
 )
 
-// What processes and messages may cost. These tests are not parallel, so that nothing else
+// What processes and messages may cost, without the race detector, which allocates and has
+// memory of its own. These tests are not parallel, so that nothing else
 // of the package runs meanwhile, and leave speed to benchmarks.
 const (
 	mostAllocsPerCall  = 2       // on one node
@@ -17,9 +20,6 @@ const (
 )
 
 func TestCostOfACall(t *testing.T) {
-	if raced {
-		t.Skip("the race detector allocates")
-	}
 	n := newLab(t).start("a@h")
 	proc, err := n.Spawn(core.Spec{Handle: func(_ context.Context, m core.Message) (any, error) { return m.Value(), nil }})
 	if err != nil {
@@ -37,9 +37,6 @@ func TestCostOfACall(t *testing.T) {
 }
 
 func TestCostOfIdleProcesses(t *testing.T) {
-	if raced {
-		t.Skip("the race detector has its own memory")
-	}
 	const many = 100_000
 	n := newLab(t).start("a@h")
 	before := weigh()
@@ -60,9 +57,6 @@ func TestCostOfIdleProcesses(t *testing.T) {
 }
 
 func TestCostOfSmallMessages(t *testing.T) {
-	if raced {
-		t.Skip("the race detector allocates")
-	}
 	lab := newLab(t)
 	a, b := lab.pair()
 	const many = 50_000
