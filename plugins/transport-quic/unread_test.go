@@ -94,7 +94,8 @@ func TestUnreadStreamsDoNotHoldOthersUp(t *testing.T) {
 // late is a packet connection whose packets take a while.
 type late struct {
 	net.PacketConn
-	way chan latePacket
+	way  chan latePacket
+	over chan struct{} // closed: nothing more is sent
 }
 
 type latePacket struct {
@@ -109,11 +110,16 @@ const (
 )
 
 func newLate(inner net.PacketConn) *late {
-	l := &late{PacketConn: inner, way: make(chan latePacket, underWay)}
+	l := &late{PacketConn: inner, way: make(chan latePacket, underWay), over: make(chan struct{})}
 	go func() {
-		for p := range l.way {
-			time.Sleep(time.Until(p.due))
-			_, _ = l.PacketConn.WriteTo(p.data, p.to)
+		for {
+			select {
+			case p := <-l.way:
+				time.Sleep(time.Until(p.due))
+				_, _ = l.PacketConn.WriteTo(p.data, p.to)
+			case <-l.over:
+				return
+			}
 		}
 	}()
 	return l
@@ -142,12 +148,12 @@ func TestStreamsThatWereFastDoNotHoldOthersUp(t *testing.T) {
 			return nil, err
 		}
 		l := newLate(socket)
-		t.Cleanup(func() { close(l.way) })
+		t.Cleanup(func() { close(l.over) })
 		return l, nil
 	}
 	run(t, from)
 	here, there := connect(t, from, start(t, "b@127.0.0.1", nil))
-	const stuck, size = 24, 3 * streamWindowMax
+	const stuck, size = 16, 2 * streamWindowMax
 	unread := 0
 	for range stuck {
 		near, far := open(t, here, there)
