@@ -19,6 +19,9 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/plugintest"
 )
 
+// What starts processes in Python does not run beside other tests: they take long to start
+// as it is.
+
 // newPython writes a plugin in Python as `barrel plugin new` does; it returns its folder.
 func newPython(t *testing.T, kind string) string {
 	t.Helper()
@@ -40,7 +43,6 @@ func in(t *testing.T, dir string, command ...string) (output string, err error) 
 
 // A new discovery plugin in Python goes the same way on the page docs/processes.md.
 func TestANewTrustPluginInPythonKeepsItsPromises(t *testing.T) {
-	t.Parallel()
 	needPython(t)
 	dir := newPython(t, "trust")
 	if out, err := in(t, dir, "./build.sh"); err != nil {
@@ -102,7 +104,6 @@ serve("discovery", "snake", "1", Patient)
 // A plugin in Python with as many slow calls as a node makes at a time, and more, still
 // says how it is.
 func TestSlowCallsLeaveRoomForHealthInPython(t *testing.T) {
-	t.Parallel()
 	needPython(t)
 	dir := newPython(t, "discovery")
 	if err := os.WriteFile(filepath.Join(dir, "plugin.py"), []byte(patient), 0o600); err != nil {
@@ -146,7 +147,7 @@ func startPatient(t *testing.T, command, gate string) discovery.Plugin {
 	env := plugintest.Env(t, "self@10.0.0.1")
 	env.Log = slog.New(slog.DiscardHandler)
 	spec := external.Spec{Kind: plugin.Discovery, Name: "snake", Command: command, Timeout: time.Minute}
-	options := external.Options{Calls: 1000, Misses: 1000} // it is not killed while this machine is slow
+	options := external.Options{Calls: 1000, Misses: 1000, Start: time.Minute} // it is not killed while this machine is slow
 	p, err := external.Discovery(spec, options).New(env, &plugin.Section{"path": gate})
 	if err == nil {
 		err = p.Start(t.Context())
@@ -194,7 +195,6 @@ func copyExample(t *testing.T) string {
 }
 
 func TestThePythonExample(t *testing.T) {
-	t.Parallel()
 	needPython(t)
 	dir := copyExample(t)
 	if out, err := in(t, dir, "/usr/bin/python3", "-m", "unittest", "-b"); err != nil || !strings.Contains(out, "\nOK\n") || strings.Contains(out, "Ran 0") {

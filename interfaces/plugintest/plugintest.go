@@ -169,17 +169,24 @@ func Eventually(t T, missing string, cond func() bool) {
 // lifecycle is the part of every suite that is about Start and Stop.
 func lifecycle(t T, create func(T) plugin.Part) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), Patience)
-	defer cancel()
-	expectStop(ctx, t, create(t), "Stop without Start")
+	patiently(t, func(ctx context.Context) { expectStop(ctx, t, create(t), "Stop without Start") })
 	part := create(t)
 	for range 2 {
-		if err := part.Start(ctx); err != nil {
-			t.Fatalf("Start: %v", err)
-		}
-		expectStop(ctx, t, part, "Stop")
-		expectStop(ctx, t, part, "second Stop")
+		patiently(t, func(ctx context.Context) {
+			if err := part.Start(ctx); err != nil {
+				t.Fatalf("Start: %v", err)
+			}
+			expectStop(ctx, t, part, "Stop")
+			expectStop(ctx, t, part, "second Stop")
+		})
 	}
+}
+
+// patiently gives one life of a part, which may be that of a process, the time it needs.
+func patiently(t T, live func(context.Context)) {
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	defer cancel()
+	live(ctx)
 }
 
 func expectStop(ctx context.Context, t T, part plugin.Part, what string) {
