@@ -251,10 +251,7 @@ func TestAProcessThatCannotBeKilled(t *testing.T) {
 	if took := time.Since(began); took > time.Minute {
 		t.Errorf("Stop took %v", took)
 	}
-	if !alive(pid) {
-		t.Error("it is gone, so this shows nothing")
-	}
-	strike()
+	strike() // its watcher, which lost the lifeline too, may have been faster
 	<-c.lived
 }
 
