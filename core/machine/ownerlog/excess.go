@@ -78,14 +78,7 @@ func (l *log) exceed(now overlay.Time, seq uint64, cost int) {
 func (s *Store) Exceed(now overlay.Time, e *Excess) {
 	h := &e.Head
 	known := s.logs[h.Owner.String()]
-	switch {
-	case known == s.own:
-		s.ownHead(h, func() bool { return s.believe(h) })
-		return
-	case known != nil && !known.replaces(h):
-		s.stats.Stale++
-		return
-	case !s.believe(h):
+	if !s.supersedes(known, h) {
 		return
 	}
 	s.stats.Oversize++

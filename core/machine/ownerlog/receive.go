@@ -169,14 +169,7 @@ func (s *Store) Merge(now overlay.Time, snap *Snapshot) {
 	}
 	live := restore(snap.Items)
 	h.State = live.digest()
-	switch {
-	case known == s.own:
-		s.ownHead(h, func() bool { return s.believe(h) })
-		return
-	case known != nil && !known.replaces(h):
-		s.stats.Stale++
-		return
-	case !s.believe(h):
+	if !s.supersedes(known, h) {
 		return
 	}
 	l := s.open(now, h.Owner)
@@ -186,6 +179,20 @@ func (s *Store) Merge(now overlay.Time, snap *Snapshot) {
 	}
 	s.begin(l, h.Inc)
 	s.replace(now, l, h, live)
+}
+
+// supersedes reports whether a snapshot with that head is later than what is known and
+// signed. One of this node's own log never is: it says that somebody else writes it.
+func (s *Store) supersedes(known *log, h *Head) bool {
+	switch {
+	case known == s.own:
+		s.ownHead(h, func() bool { return s.believe(h) })
+		return false
+	case known != nil && !known.replaces(h):
+		s.stats.Stale++
+		return false
+	}
+	return s.believe(h)
 }
 
 // replaces reports whether a snapshot with that head is better than what is here.
