@@ -75,12 +75,15 @@ chat-long: ## the walk-through of the chat handbook 50 times under the race dete
 	$(GO) test -race -vet=off -c -o $(BIN)/chat.test ./examples/chat
 	for round in 1 2 3 4 5; do (cd examples/chat && nice -n 10 $(CURDIR)/$(BIN)/chat.test -test.run '^TestWalkThrough$$' -test.count 10 -test.timeout 1h) || exit 1; done
 
-nightly: property-long sim-long chat-long ## what takes hours: the three of these, one after the other
+nightly: ## what takes hours: property-long, sim-long and chat-long, one after the other
+	$(MAKE) property-long
+	$(MAKE) sim-long
+	$(MAKE) chat-long
 
 sim-tables: ## docs/simulation.md as the code produces it; or SECTION= NODES= SEED= of it
 	cd core/sim && PROGRESS=1 TABLES=$(CURDIR)/docs/simulation.md SECTION=$(SECTION) NODES=$(NODES) SEED=$(SEED) nice -n 10 $(GO) test -count=1 -timeout 2h -run '^TestTables$$'
 
-hundred: ## a hundred real nodes in one process, measured for eight minutes; wants the machine for itself
+hundred: ## a hundred real nodes in one process, measured for six minutes; wants the machine for itself
 	BARREL_HUNDRED=1 $(GO) test -count=1 -v -timeout 20m ./core -run '^TestManyNodes$$'
 
 network-long: ## the networks of TestNetwork with outages of five minutes

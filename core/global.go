@@ -75,21 +75,24 @@ func (n *Node) Global() Global { return Global{n} }
 
 // globals is what a life knows of global names.
 type globals struct {
-	mu     sync.Mutex
-	claims map[string]claim // that this node has granted
-	held   map[string]*holding
+	mu       sync.Mutex
+	claims   map[string]claim // that this node has granted
+	followed int              // of the claims, those whose process elsewhere is watched
+	held     map[string]*holding
 }
 
 type claim struct {
 	Name string
 	Ref  name.Ref
 	till time.Time
+	end  context.CancelFunc // of watching the process; nil: nobody does
 }
 
 type holding struct {
 	reg     *Registration
 	proc    *Process
 	options GlobalOptions
+	warning bool // whether a conflict that stays is being followed
 }
 
 // globalRequest is what a node asks another.

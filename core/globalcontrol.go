@@ -78,26 +78,56 @@ func (l *life) grant(req globalRequest) error {
 	now := time.Now()
 	for global, c := range l.globals.claims {
 		if now.After(c.till) {
-			delete(l.globals.claims, global)
+			l.drop(global, c)
 		}
 	}
-	if c, found := l.globals.claims[req.Name]; found && c.Ref != req.Ref && !l.claimIsOver(c) {
+	c, found := l.globals.claims[req.Name]
+	switch {
+	case found && c.Ref == req.Ref:
+		c.till = now.Add(claimTime)
+		l.globals.claims[req.Name] = c
+		return nil
+	case found && !l.claimIsOver(c):
 		return fmt.Errorf("global name %s is being given to %s: %w", req.Name, c.Ref, ErrTaken)
+	case found:
+		l.drop(req.Name, c)
 	}
 	if len(l.globals.claims) >= maxClaims {
 		return fmt.Errorf("global name %s: %w", req.Name, ErrBusy)
 	}
-	l.globals.claims[req.Name] = claim{Name: req.Name, Ref: req.Ref, till: now.Add(claimTime)}
-	if req.Ref.Node != l.name {
-		l.tasks.Go("global claim", func(ctx context.Context) { l.followClaim(ctx, req.Name, req.Ref) })
-	}
+	l.globals.claims[req.Name] = claim{Name: req.Name, Ref: req.Ref, till: now.Add(claimTime), end: l.watchClaim(req.Name, req.Ref)}
 	return nil
+}
+
+// drop forgets a claim. Callers hold globals.mu.
+func (l *life) drop(global string, c claim) {
+	delete(l.globals.claims, global)
+	if c.end != nil {
+		c.end()
+	}
+}
+
+// watchClaim has somebody watch the process elsewhere that a claim is for, unless so many are
+// watched already; then the claim ends with its time. Callers hold globals.mu.
+func (l *life) watchClaim(global string, ref name.Ref) context.CancelFunc {
+	if ref.Node == l.name || l.globals.followed >= maxFollowed {
+		return nil
+	}
+	l.globals.followed++
+	claimed, end := context.WithTimeout(context.Background(), claimTime)
+	l.tasks.Go("global claim", func(ctx context.Context) {
+		defer end()
+		defer context.AfterFunc(ctx, end)()
+		l.followClaim(claimed, global, ref)
+		l.globals.mu.Lock()
+		defer l.globals.mu.Unlock()
+		l.globals.followed--
+	})
+	return end
 }
 
 // followClaim ends a claim with the process that it is for, or its node.
 func (l *life) followClaim(ctx context.Context, global string, ref name.Ref) {
-	ctx, cancel := context.WithTimeout(ctx, claimTime)
-	defer cancel()
 	down, stop := l.processes.Monitor(ctx, process.ToRef(ref))
 	defer stop()
 	select {
@@ -111,12 +141,15 @@ func (l *life) followClaim(ctx context.Context, global string, ref name.Ref) {
 func (l *life) unclaim(global string, ref name.Ref) {
 	l.globals.mu.Lock()
 	defer l.globals.mu.Unlock()
-	if l.globals.claims[global].Ref == ref {
-		delete(l.globals.claims, global)
+	if c := l.globals.claims[global]; c.Ref == ref {
+		l.drop(global, c)
 	}
 }
 
-const maxClaims = 64 << 10
+const (
+	maxClaims   = 64 << 10
+	maxFollowed = 1024
+)
 
 // claimIsOver: a process of this node that has ended needs no name any more.
 func (l *life) claimIsOver(c claim) bool {
@@ -142,9 +175,21 @@ func (l *life) settle(global string) {
 		l.part(global, h, keep, holders)
 		return
 	}
-	if len(holders) > 1 {
-		l.tasks.Go("global conflict", func(ctx context.Context) { l.followConflict(ctx, global, service) })
+	if len(holders) > 1 && l.warns(h, true) {
+		l.tasks.Go("global conflict", func(ctx context.Context) {
+			defer l.warns(h, false)
+			l.followConflict(ctx, global, service)
+		})
 	}
+}
+
+// warns notes whether somebody follows the conflict of a holder; false if that was so.
+func (l *life) warns(h *holding, warning bool) (changed bool) {
+	l.globals.mu.Lock()
+	defer l.globals.mu.Unlock()
+	changed = h.warning != warning
+	h.warning = warning
+	return changed
 }
 
 // followConflict warns of a conflict that stays. The other side may not know of it yet.

@@ -549,6 +549,24 @@ func TestHearsayIsJudgedInTheProcess(t *testing.T) {
 	}
 }
 
+// A process that does not answer holds up who asks about hearsay once, and not each time.
+func TestHearsayIsNotWaitedForAgain(t *testing.T) {
+	t.Parallel()
+	facade := startTrust(t, plugintest.NewTrustPins())
+	f := any(facade).(*trustFacade)
+	live, _ := f.now()
+	pid := int(live.process.child.pid.Load())
+	_ = syscall.Kill(pid, syscall.SIGSTOP)
+	defer func() { _ = syscall.Kill(pid, syscall.SIGCONT) }()
+	claim := trust.Claim{Node: name.MustNode("a@h"), Key: trust.Key{1}}
+	if err := f.Vet(claim); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("of a process that stands still: %v", err)
+	}
+	if err := f.Vet(claim); !errors.Is(err, ErrBusy) {
+		t.Errorf("a moment later: %v", err)
+	}
+}
+
 // beHost is a host that is going to be killed: it has one plugin with a grandchild.
 func beHost(flaw string) {
 	path, err := os.Executable()

@@ -2,6 +2,10 @@ package external
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -30,7 +34,13 @@ func Trust(spec Spec, opts Options) trust.Factory {
 		})
 }
 
-type trustFacade struct{ *guest[*wire.Trust] }
+type trustFacade struct {
+	*guest[*wire.Trust]
+	deaf atomic.Int64 // until then, in Unix nanoseconds, hearsay is not asked about
+}
+
+// vetTime bounds what hearsay may hold up.
+const vetTime = time.Second
 
 var (
 	_ trust.Plugin          = (*trustFacade)(nil)
@@ -51,14 +61,23 @@ func (f *trustFacade) Decide(ctx context.Context, claim trust.Claim) error {
 	return err
 }
 
-// Vet asks the plugin about hearsay, if it has a word on it; while there is no process
-// to ask, hearsay is not believed.
+// Vet asks the plugin about hearsay, if it has a word on it. While there is no process to
+// ask, hearsay is not believed; nor is it for ten times as long as was waited in vain for
+// an answer, because those who ask do nothing else meanwhile.
 func (f *trustFacade) Vet(claim trust.Claim) error {
 	if !f.Can(wire.AbilityVet) {
 		return nil
 	}
-	_, err := call(context.Background(), f.guest, func(_ context.Context, t *wire.Trust) (struct{}, error) {
-		return struct{}{}, t.Vet(claim)
+	begun := time.Now()
+	if begun.UnixNano() < f.deaf.Load() {
+		return f.named(fmt.Errorf("hearsay about %s is not asked about: there was no answer a moment ago: %w", claim.Node, ErrBusy))
+	}
+	_, err := callWithin(context.Background(), f.guest, min(f.runs().timeout(), vetTime), func(ctx context.Context, t *wire.Trust) (struct{}, error) {
+		return struct{}{}, t.VetContext(ctx, claim)
 	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		now := time.Now()
+		f.deaf.Store(now.Add(10 * now.Sub(begun)).UnixNano())
+	}
 	return err
 }

@@ -18,8 +18,8 @@ func hyparviewScenarios() []scenario {
 		{name: "hpv-8", about: "cycles until broadcasts reach everybody again", nodes: 1000, big: 10000, raced: 200, run: checkHealing},
 		{name: "hpv-9", about: "who notices a crash by a send only fails: the simulator can tell", nodes: 1000, big: 10000, raced: 500, run: checkAblation},
 		{name: "hpv-10", about: "the control: Cyclon has its published weaknesses here too", nodes: 2000, big: 10000, raced: 1000, seeds: 1, run: checkCyclon},
-		{name: "hpv-12", about: "scale: 50,000 nodes, and what a node costs", nodes: 2000, big: 50000, seeds: 1, alone: true, run: checkScale},
-		{name: "hpv-12-large", about: "the same with twice as many", nodes: 1000, big: 100000, seeds: 1, alone: true, run: checkScale},
+		{name: "hpv-12", about: "scale, and what a node costs", nodes: 2000, big: 50000, seeds: 1, alone: true, run: checkScale},
+		{name: "hpv-12-large", about: "the same, with 100,000 in make sim-long", nodes: 1000, big: 100000, seeds: 1, alone: true, run: checkScale},
 	}
 }
 

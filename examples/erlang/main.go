@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/barrelp2p/barrel/core"
@@ -71,6 +72,9 @@ func book() []chapter {
 
 // run says the phrases that are named, or all.
 func run(out io.Writer, named []string) error {
+	if err := known(named); err != nil {
+		return err
+	}
 	for _, c := range book() {
 		for _, p := range c.phrases {
 			if len(named) > 0 && !slices.Contains(named, p.theirs) {
@@ -82,6 +86,22 @@ func run(out io.Writer, named []string) error {
 			if err := p.among(out); err != nil {
 				return fmt.Errorf("%s: %w", p.theirs, err)
 			}
+		}
+	}
+	return nil
+}
+
+// known is an error if one of those that are named is no phrase.
+func known(named []string) error {
+	var all []string
+	for _, c := range book() {
+		for _, p := range c.phrases {
+			all = append(all, p.theirs)
+		}
+	}
+	for _, one := range named {
+		if !slices.Contains(all, one) {
+			return fmt.Errorf("%s: no such phrase: there are %s", one, strings.Join(all, ", "))
 		}
 	}
 	return nil

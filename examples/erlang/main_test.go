@@ -142,4 +142,7 @@ func TestRun(t *testing.T) {
 	if err := run(&out, []string{"list_nodes"}); err != nil || !strings.HasPrefix(out.String(), "Nodes: list_nodes\n  a has links") {
 		t.Errorf("%v\n%s", err, out.String())
 	}
+	if err := run(&out, []string{"list_node"}); err == nil || !strings.Contains(err.Error(), "list_nodes") {
+		t.Errorf("a phrase that there is not: %v", err)
+	}
 }

@@ -25,7 +25,9 @@ type Signer interface {
 // Vetter is the optional ability of a trust plugin to judge hearsay: what a third
 // party says of a node that this one has never met. Vet learns nothing and pins
 // nothing; nil means that nothing speaks against it, which opens no link: a link is
-// Decide's. It must answer from memory or local disk.
+// Decide's. ErrUntrusted and ErrKeyMismatch are verdicts, another error says that it
+// could not tell. It must answer from memory or local disk, for whoever asks waits; a
+// plugin in a process has a second.
 type Vetter interface {
 	Vet(claim Claim) error
 }

@@ -93,6 +93,11 @@ func (t *Trust) Decide(ctx context.Context, claim trust.Claim) error {
 func (t *Trust) Vet(claim trust.Claim) error {
 	ctx, cancel := context.WithTimeout(context.Background(), askTime)
 	defer cancel()
+	return t.VetContext(ctx, claim)
+}
+
+// VetContext is Vet for as long as ctx allows.
+func (t *Trust) VetContext(ctx context.Context, claim trust.Claim) error {
 	in, err := t.client.Vet(ctx, &trustv1.VetRequest{Node: claim.Node.String(), Key: claim.Key[:], Cluster: claim.Cluster})
 	switch err = called(ctx, err, in.GetError()); {
 	case err != nil:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -236,7 +237,9 @@ func (b *book) admit(e *entry, r *member.Record) *entry {
 	}
 	if err := b.env.Vet(r.Node, r.Key); err != nil {
 		b.refuse.untrusted++
-		b.spurned = idOf(r.Node, r.Key)
+		if errors.Is(err, trust.ErrUntrusted) || errors.Is(err, trust.ErrKeyMismatch) { // another time it may tell
+			b.spurned = idOf(r.Node, r.Key)
+		}
 		return nil
 	}
 	if e == nil && len(b.byPeer) >= b.most {

@@ -146,7 +146,10 @@ func (h *host) preferred(a, b keptMember) int {
 	case b.Linked && !a.Linked:
 		return 1
 	}
-	return cmp.Or(b.Seen.Compare(a.Seen), cmp.Compare(maphash.Comparable(h.chance, a.Node), maphash.Comparable(h.chance, b.Node)))
+	if later := b.Seen.Compare(a.Seen); later != 0 {
+		return later
+	}
+	return cmp.Compare(maphash.Comparable(h.chance, a.Node), maphash.Comparable(h.chance, b.Node))
 }
 
 // state is what liveness believes of a peer. Callers hold h.mu.

@@ -76,6 +76,9 @@ func (l *life) viaFor(ctx context.Context, c *conn) (*side, *position, error) {
 		return nil, nil, err
 	}
 	s := l.tunnelFor(c, &packetWay{socket, at})
+	if s == nil {
+		return nil, nil, errors.Join(fmt.Errorf("the connection has ended meanwhile: %w", transport.ErrClosed), socket.Close())
+	}
 	return s, &position{name.AddressFrom(addrPort(socket.LocalAddr())), name.AddressFrom(addrPort(at)), private}, nil
 }
 
@@ -90,10 +93,14 @@ func (l *life) straight(ctx context.Context, addr name.Address) (net.PacketConn,
 }
 
 // tunnelFor puts a way under a side of the connection that it does not use at present. It
-// has two in the end, which take turns.
+// has two in the end, which take turns. nil if the connection has ended: nobody would close
+// them.
 func (l *life) tunnelFor(c *conn, w *packetWay) *side {
 	l.sides.mu.Lock()
 	defer l.sides.mu.Unlock()
+	if c.ctx.Err() != nil {
+		return nil
+	}
 	for _, s := range l.sides.all {
 		if s.owner == c && !s.users[c] {
 			s.users[c] = true

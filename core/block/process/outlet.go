@@ -435,7 +435,7 @@ func (o *outlet) loseCalls(b batch, err error) {
 	}
 }
 
-// lose tells of items that have not been written.
+// lose tells of items that have not been written, or not for certain when the node stops.
 func (o *outlet) lose(b batch, err error) {
 	p := o.remote.procs
 	for i := range b.items {

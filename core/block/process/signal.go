@@ -94,7 +94,9 @@ func (p *Processes) signalled(from name.Ref, to Target, kind byte, number uint64
 	case sigKill:
 		proc.kill()
 	case sigUndo:
-		proc.notice(from, undo{number})
+		if to == ToName(p.cfg.Node, controlName()) { // no other process knows what it is
+			proc.notice(from, undo{number})
+		}
 	}
 }
 

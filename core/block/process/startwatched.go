@@ -12,8 +12,9 @@ import (
 
 // StartMonitored is StartOn with a monitor on behalf of no process, which is there before
 // the process runs: what comes of it is sent to the channel, which has room for it. stop
-// takes the monitor back. After an error, also one that came of waiting in vain, no
-// process is left that had the monitor, as long as its node can be told so.
+// takes the monitor back. When waiting was in vain the start is undone, as long as the node
+// can be told so; after ErrNoConnection the process may be there, without the monitor: where
+// that matters, give it a Link.
 func (p *Processes) StartMonitored(ctx context.Context, node name.Node, function string, args any, options StartOptions) (ref name.Ref, down <-chan Down, stop func(), err error) {
 	ch := make(chan Down, 1)
 	ref, number, err := p.startWatched(ctx, p.Self(), node, function, args, options, func(d Down) { ch <- d })

@@ -190,15 +190,23 @@ func (w *Watcher) learn(e *registry.Event) bool {
 	return had
 }
 
+// watched is the names that there are of those the watcher is for.
+func (w *Watcher) watched() (services []name.Service) {
+	if !w.only.IsZero() {
+		return []name.Service{w.only}
+	}
+	for _, c := range w.services.List(w.prefix) {
+		services = append(services, c.Service)
+	}
+	return services
+}
+
 // catchUp makes the difference between what the reader knows and what is there.
 func (w *Watcher) catchUp() {
 	w.backlog = nil
 	there := map[place]bool{}
-	for _, c := range w.services.List(w.prefix) {
-		if !w.sees(c.Service) {
-			continue
-		}
-		for _, e := range w.services.Lookup(c.Service) {
+	for _, service := range w.watched() {
+		for _, e := range w.services.Lookup(service) {
 			there[place{e.Service, e.Ref}] = true
 			w.backlog = append(w.backlog, registry.Event{Type: registry.Registered, Entry: e})
 		}

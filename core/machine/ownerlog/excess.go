@@ -27,6 +27,7 @@ const (
 type digester struct {
 	flat hash.Hash
 	fans []hash.Hash // nil: the set is small
+	buf  []byte
 }
 
 func newDigester(count int) *digester {
@@ -43,7 +44,8 @@ func (d *digester) add(items ...Item) {
 		if d.fans != nil {
 			h = d.fan(fanOf(items[i].Key))
 		}
-		hashItems(h, items[i:i+1])
+		d.buf = appendItem(d.buf[:0], &items[i])
+		h.Write(d.buf)
 	}
 }
 

@@ -147,14 +147,16 @@ func (s *set) digest() (d Digest) {
 func hashItems(h hash.Hash, items []Item) {
 	buf := make([]byte, 0, 512)
 	for i := range items {
-		buf = appendText(appendText(buf, items[i].Key), items[i].Val)
-		if len(buf) >= 256 {
+		if buf = appendItem(buf, &items[i]); len(buf) >= 256 {
 			h.Write(buf)
 			buf = buf[:0]
 		}
 	}
 	h.Write(buf)
 }
+
+// appendItem is an entry as it is hashed.
+func appendItem(b []byte, i *Item) []byte { return appendText(appendText(b, i.Key), i.Val) }
 
 func appendText(b []byte, text string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(text))), text...)

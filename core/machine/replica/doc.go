@@ -36,6 +36,6 @@
 //
 // Nothing is believed without its owner's signature. A peer can make this node read what
 // it has (one transfer for each peer), look for what is not there (64 searches at a time
-// for one peer, 256 for all, a thousand in half a minute for one), and ask it for owners that it does not deliver, which takes the
+// for one peer, 256 for all, a thousand in half a minute over one link), and ask it for owners that it does not deliver, which takes the
 // turn of that owner for Patience; then another peer is asked.
 package replica
