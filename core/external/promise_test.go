@@ -3,9 +3,7 @@
 package external
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -30,30 +28,28 @@ func TestACallCostsLittleMoreThanABareOne(t *testing.T) {
 }
 
 // bareLaunch is how long go-plugin alone takes for a launch and a first call where nothing
-// else is running. What it takes here says how busy the machine is.
+// else is running. What it takes here at best says how fast the machine is.
 const bareLaunch = 40 * time.Millisecond
 
 // From nothing to a plugin that has started it takes at most 100 ms, on a machine that
 // has the time.
 func TestALaunchIsQuick(t *testing.T) {
-	var told []string
+	bare, ours := time.Hour, time.Hour
 	for range 5 {
 		began := time.Now()
 		if _, err := startBare(t).Lookup(t.Context(), &discoveryv1.LookupRequest{Node: "a@h"}); err != nil {
 			t.Fatal(err)
 		}
-		bare := time.Since(began)
+		bare = min(bare, time.Since(began))
 		began = time.Now()
 		started(t, "good")
-		ours := time.Since(began)
-		busy := max(1, float64(bare)/float64(bareLaunch))
-		if ours <= time.Duration(busy*slack*float64(100*time.Millisecond)) {
+		ours = min(ours, time.Since(began))
+		if ours <= time.Duration(max(1, float64(bare)/float64(bareLaunch))*float64(100*time.Millisecond)) {
 			t.Logf("%v, and %v with go-plugin alone", ours, bare)
 			return
 		}
-		told = append(told, fmt.Sprintf("%v, and %v with go-plugin alone", ours, bare))
 	}
-	t.Errorf("launch to ready: %s; at most 100 ms is promised where the other takes %v", strings.Join(told, "; "), bareLaunch)
+	t.Errorf("launch to ready: %v, and %v with go-plugin alone; at most 100 ms is promised where that takes %v", ours, bare, bareLaunch)
 }
 
 // compare is how many times as long one thing takes as another, by the medians.

@@ -76,7 +76,7 @@ func (s Spec) environ() []string {
 // Options are the patience and the limits. The zero Options are good.
 type Options struct {
 	Version   string        // of this program, told to plugins
-	Start     time.Duration // from launch to ready; 0: 10 s
+	Start     time.Duration // to launch, to be configured, and to start, each; 0: 10 s
 	Health    time.Duration // between questions after the health; 0: 1 s
 	Misses    int           // questions in a row without an answer that mean that it hangs; 0: 3
 	Grace     time.Duration // for a process to end by itself when it is told to; 0: 2 s

@@ -33,7 +33,7 @@ func (o *ormap) assess() plugin.Health {
 		facts = append(facts, fmt.Sprintf("%d nodes have more than max_entries or max_bytes allow here, as %s: set both alike on all nodes", len(over), over[0]))
 	}
 	if stats.Log.LeftOut > 0 {
-		facts = append(facts, fmt.Sprintf("more than %d nodes are alive, and what some offer is not shown here: make several clusters", ownerlog.Defaults().MaxOwners))
+		facts = append(facts, fmt.Sprintf("no room for one more node %d times, as more than %d nodes were alive, and what some offer may not be shown here until they or this node restart: make several clusters", stats.Log.LeftOut, ownerlog.Defaults().MaxOwners))
 	}
 	if stats.Log.Clones > 0 {
 		facts = append(facts, "a later life of this very node has been seen: stop the copy of its data directory that runs elsewhere")

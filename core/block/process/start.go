@@ -34,7 +34,7 @@ func Only(nodes ...name.Node) func(name.Node) bool {
 }
 
 // Offer lets other nodes start processes here with a function, under a name of 1 to 255
-// bytes; allow says which, at once. This node always may. A nil function takes the offer back.
+// bytes; allow says which: all starts here wait for it, so it answers at once and starts nothing itself. This node always may. A nil function takes the offer back.
 func (p *Processes) Offer(function string, allow func(name.Node) bool, start Starter) error {
 	if function == "" || len(function) > maxTypeName || start != nil && allow == nil {
 		return fmt.Errorf("offer %q: want a name of 1 to %d bytes, and who may start it", function, maxTypeName)
