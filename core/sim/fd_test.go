@@ -7,6 +7,7 @@ import (
 
 	"github.com/barrelp2p/barrel/core/machine/liveness"
 	"github.com/barrelp2p/barrel/core/machine/overlay"
+	"github.com/barrelp2p/barrel/core/sim"
 )
 
 func livenessScenarios() []scenario {
@@ -21,6 +22,7 @@ func livenessScenarios() []scenario {
 		{name: "fd-8", about: "half of the nodes are killed at once", nodes: 200, big: 2000, raced: 60, twin: 60, run: checkHalfKilled},
 		{name: "fd-9", about: "a partition longer than anybody is remembered, and its end", nodes: 60, big: 500, raced: 20, run: checkSplit},
 		{name: "fd-10", about: "clocks are off by an hour", nodes: 100, big: 1000, raced: 40, twin: 40, run: checkSkew},
+		{name: "fd-11", about: "neighbours are thrown out for others all the time, until the overlay falls into islands: nobody is down", nodes: 12, raced: 12, seeds: 20, run: checkIslands},
 	}
 }
 
@@ -323,4 +325,40 @@ func checkSkew(t *testing.T, r round) {
 	}
 	w.killOne(t, "FD-10")
 	checked(t, w.World)
+}
+
+// FD-11. Three places are so few that chance closes a circle of six now and then, with nobody in it
+// who has a link out of it.
+func checkIslands(t *testing.T, r round) {
+	w := newWard(r)
+	w.places = 3
+	w.admit(r, nil, func(*sim.Config[word]) {})
+	islands, lasted := 0, overlay.Time(0)
+	for end := w.Now() + 20*time.Minute; w.Now() < end; {
+		if !w.apart() {
+			w.join(w.anyone())
+			w.RunFor(time.Second)
+			continue
+		}
+		islands++
+		lasted = max(lasted, w.until(time.Minute, func() bool { return !w.apart() }))
+	}
+	if n := w.count(overlay.MemberDown, anybody) + w.count(overlay.Partitioned, anybody); n > 0 || lasted > time.Minute {
+		t.Errorf("FD-11: %d times somebody was taken for down, or a partition seen, where the overlay had fallen apart %d times, for %v at most", n, islands, lasted)
+	}
+	checked(t, w.World)
+}
+
+// apart reports whether there are nodes that no chain of neighbours leads to.
+func (w *ward) apart() bool {
+	living := w.Living()
+	reached := living[:1:1]
+	for i := 0; i < len(reached); i++ {
+		for _, p := range w.Node(reached[i]).(*whole).hv.Active(nil) {
+			if !slices.Contains(reached, p) {
+				reached = append(reached, p)
+			}
+		}
+	}
+	return len(reached) < len(living)
 }

@@ -20,6 +20,7 @@ type ward struct {
 	rng    *rand.Rand
 	events []sighting
 	keeper *keeper // of the registry; nil: there is none
+	places int     // in an active view; 0: as many as by default
 }
 
 // sighting is an event of liveness at a node. When half of a large world dies there are
@@ -71,7 +72,7 @@ func (w *ward) prepare(r round, known []liveness.Entry, change func(*sim.Config[
 		Seed: r.seed, Nodes: nodes, Idle: 3 * time.Second, Dial: 2 * time.Second, Latency: sim.Pairwise(hop, 20*hop),
 		Observe: w.observe, Contacts: func(overlay.Peer) []overlay.Peer { return w.contacts() },
 		New: func(b sim.Boot) sim.Node[word] {
-			n := &whole{self: b.Self, inc: b.Inc, hv: hyparview.New(b.Self, b.Inc, hyparview.Default(), b.RNG), pt: plumtree.New(plumtree.Defaults(), uint64(b.Self), b.Inc)}
+			n := &whole{self: b.Self, inc: b.Inc, hv: hyparview.New(b.Self, b.Inc, w.views(), b.RNG), pt: plumtree.New(plumtree.Defaults(), uint64(b.Self), b.Inc)}
 			mine := known
 			if b.Inc > 1 || int(b.Self) > nodes {
 				mine = nil
@@ -89,6 +90,15 @@ func (w *ward) prepare(r round, known []liveness.Entry, change func(*sim.Config[
 	}
 	change(&cfg)
 	w.World = sim.New(cfg)
+}
+
+// views is what hyparview runs with.
+func (w *ward) views() hyparview.Config {
+	cfg := hyparview.Default()
+	if w.places > 0 {
+		cfg.Active = w.places
+	}
+	return cfg
 }
 
 // contacts are a few nodes that run.

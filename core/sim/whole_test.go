@@ -244,8 +244,11 @@ func (n *whole) life(in overlay.Input[liveness.Message]) {
 	n.lvOut.Sends = kept
 	for _, e := range n.lvOut.Events[events:] {
 		n.fate(&e)
-		if e.Kind == overlay.MemberDown {
+		switch e.Kind {
+		case overlay.MemberDown:
 			n.member(overlay.Input[hyparview.Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: overlay.OpDown, Peer: e.Peer}})
+		case overlay.Unheard:
+			n.member(overlay.Input[hyparview.Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: overlay.OpReach, Peers: []overlay.Peer{e.Peer}}})
 		}
 	}
 	for _, data := range said {

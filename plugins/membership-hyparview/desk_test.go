@@ -35,6 +35,7 @@ type desk struct {
 	sent   map[name.Node][][]byte
 	said   [][]byte
 	closed map[name.Node]transport.CloseCode
+	dialed []name.Node
 }
 
 // actor is somebody at the desk.
@@ -114,6 +115,9 @@ func (d *desk) Self() []name.Address {
 }
 
 func (d *desk) Connect(ctx context.Context, node name.Node, _ []name.Address) error {
+	d.mu.Lock()
+	d.dialed = append(d.dialed, node)
+	d.mu.Unlock()
 	<-ctx.Done()
 	return fmt.Errorf("%s: %w", node, transport.ErrUnreachable)
 }

@@ -39,7 +39,8 @@ func (m *mind) alone(isolated bool) {
 	}
 }
 
-// lifeEvent tells what liveness found out; hyparview does not call the dead.
+// lifeEvent tells what liveness found out; hyparview does not call the dead,
+// and looks for paths to those of whom nothing is heard.
 func (m *mind) lifeEvent(e *overlay.Event) {
 	switch e.Kind {
 	case overlay.MemberUp:
@@ -52,6 +53,8 @@ func (m *mind) lifeEvent(e *overlay.Event) {
 		m.view(overlay.Input[hyparview.Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: overlay.OpDown, Peer: e.Peer}})
 	case overlay.MemberLeft:
 		m.tell(membership.MemberLeft, e, "left")
+	case overlay.Unheard:
+		m.view(overlay.Input[hyparview.Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: overlay.OpReach, Peers: []overlay.Peer{e.Peer}}})
 	case overlay.Partitioned:
 		m.partitioned = true
 		m.tellOwn(membership.Partitioned, "many members went at once")

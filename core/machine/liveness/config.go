@@ -86,6 +86,7 @@ const (
 	refutePause   = time.Second            // between two refutations
 	maxLateDoubts = 16                     // members doubted per tick because their steps are overdue
 	lateDoubters  = 4                      // nodes that say such a doubt per tick, in the whole cluster, at first
+	unheardEach   = 2                      // members that a path is looked for per doubt
 	speakWait     = 2 * time.Second        // for the word of who was doubted, before it expires
 	speakEach     = 50 * time.Millisecond  // for each member named in a doubt, before all of them have spoken
 	counterSlack  = 16                     // steps a counter may be ahead of its time

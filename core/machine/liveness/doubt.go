@@ -70,6 +70,17 @@ func (m *Machine) doubtLate(late []Entry) {
 		m.table.find(doubt[i].Peer).doubted = m.now
 	}
 	m.spreadDoubt(doubt)
+	m.unheard(doubt)
+}
+
+// unheard has the host look for paths to some of those who are doubted. Where the neighbours of some
+// nodes are all among themselves, no broadcast comes out, and no doubt comes in; whoever gets
+// a link to one of them makes it one cluster again before anybody is taken for dead.
+func (m *Machine) unheard(doubt []Entry) {
+	for range min(unheardEach, len(doubt)) {
+		e := &doubt[m.rng.IntN(len(doubt))]
+		m.out.Events = append(m.out.Events, overlay.Event{Kind: overlay.Unheard, Peer: e.Peer, Inc: e.Inc})
+	}
 }
 
 // maySpeak reports whether a member was asked to speak so lately that its word may be on its way.

@@ -64,6 +64,7 @@ func (m *Machine) meet(l *link) {
 	m.sayStep(l.peer)
 	m.compareWith(l)
 	l.again = m.now + m.cfg.Tick
+	m.inquireOf(l.peer)
 }
 
 // met: proof of that life of a member, seen with this node's own eyes.

@@ -263,3 +263,34 @@ func TestACounterThatBeganLongAgo(t *testing.T) {
 		t.Errorf("%d true steps refused", got)
 	}
 }
+
+// A member of which nothing is heard is looked for before it counts as down; a neighbour that comes
+// from where it may be is asked at once how far it has counted.
+func TestUnheardIsLookedFor(t *testing.T) {
+	b := newBench(t, 2, nil)
+	b.wait(20*time.Second, 2, 3, 4, 5, 6, 8, 9)
+	var came []overlay.EventKind
+	for _, e := range b.events {
+		if e.Kind == overlay.Unheard || e.Kind == overlay.MemberDown {
+			if came = append(came, e.Kind); e.Peer != 7 || e.Inc != 1 {
+				t.Errorf("event %d of life %d of %d", e.Kind, e.Inc, e.Peer)
+			}
+		}
+	}
+	if len(came) < 2 || came[0] != overlay.Unheard || came[len(came)-1] != overlay.MemberDown {
+		t.Errorf("events %v, want that it is looked for and then that it is down", came)
+	}
+
+	b = newBench(t, 2, nil)
+	b.wait(13*time.Second, 2, 3, 4, 5, 6, 8, 9)
+	b.step(overlay.Input[Message]{Kind: overlay.InLinkUp, Peer: 9, Inc: 1})
+	asked := 0
+	for _, s := range b.out.Sends {
+		if s.To == 9 && s.Msg.Kind == Stale && len(s.Msg.Entries) == 1 && s.Msg.Entries[0].Peer == 7 {
+			asked++
+		}
+	}
+	if asked != 1 {
+		t.Errorf("the new neighbour was asked %d times how far 7 has counted, want once", asked)
+	}
+}

@@ -44,7 +44,8 @@ type Machine struct {
 	count     uint32 // own counter, since it began anew with a stamp:
 	counted   uint32 // that refutation
 	stepAt    overlay.Time
-	steps     []step // of counters, not passed on yet
+	steps     []step  // of counters, not passed on yet
+	late      []Entry // those whose steps were overdue at the last tick
 	scan      int
 	compareAt overlay.Time
 	rounds    int               // comparisons since the last that brought something, about

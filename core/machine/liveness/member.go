@@ -209,19 +209,27 @@ func (m *Machine) scanTable() int {
 			gone = append(gone, r.peer)
 		}
 	}
-	m.inquireLate(late)
+	m.late = late
+	m.inquireLate()
 	m.doubtLate(late)
 	m.forget(gone)
 	return len(late)
 }
 
 // inquireLate asks neighbours for steps that are overdue.
-func (m *Machine) inquireLate(late []Entry) {
+func (m *Machine) inquireLate() {
 	if len(m.links) == 0 {
 		return
 	}
-	for chunk := range slices.Chunk(late, maxEntries) {
+	for chunk := range slices.Chunk(m.late, maxEntries) {
 		m.say(m.links[m.rng.IntN(len(m.links))].peer, Message{Kind: Stale, Entries: chunk})
+	}
+}
+
+// inquireOf asks a new neighbour for them, as it may come from where they are known.
+func (m *Machine) inquireOf(p overlay.Peer) {
+	if n := min(len(m.late), maxEntries); n > 0 {
+		m.say(p, Message{Kind: Stale, Entries: m.late[:n:n]})
 	}
 }
 

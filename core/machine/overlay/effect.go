@@ -81,6 +81,7 @@ const (
 	MemberLeft                         // Peer, Inc
 	Partitioned                        // many members went at once
 	Healed                             // that is over
+	Unheard                            // Peer, Inc: nothing it says comes here; is there a path to it at all?
 )
 
 // Event is one thing that a machine found out.
