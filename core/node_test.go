@@ -3,6 +3,7 @@ package core_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -94,8 +95,14 @@ func stop(t *testing.T, n *core.Node) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := n.Stop(ctx); err != nil {
-		t.Errorf("stop %s: %v", n.Name(), err)
+		t.Errorf("stop %s: %v\n%s", n.Name(), err, stacks())
 	}
+}
+
+// stacks is what all goroutines do.
+func stacks() []byte {
+	all := make([]byte, 1<<20)
+	return all[:runtime.Stack(all, true)]
 }
 
 func eventually(t *testing.T, what string, cond func() bool) {

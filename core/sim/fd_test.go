@@ -22,7 +22,7 @@ func livenessScenarios() []scenario {
 		{name: "fd-8", about: "half of the nodes are killed at once", nodes: 200, big: 2000, raced: 60, twin: 60, run: checkHalfKilled},
 		{name: "fd-9", about: "a partition longer than anybody is remembered, and its end", nodes: 60, big: 500, raced: 20, run: checkSplit},
 		{name: "fd-10", about: "clocks are off by an hour", nodes: 100, big: 1000, raced: 40, twin: 40, run: checkSkew},
-		{name: "fd-11", about: "neighbours are thrown out for others all the time, until the overlay falls into islands: nobody is down", nodes: 12, raced: 12, seeds: 20, run: checkIslands},
+		{name: "fd-11", about: "neighbours are thrown out for others all the time, until the overlay falls into islands: nobody is down", nodes: 12, raced: 12, seeds: 10, run: checkIslands},
 	}
 }
 

@@ -112,13 +112,14 @@ func (s *shaker) run(ctx context.Context) (*handshake.Result, error) {
 	for {
 		var out handshake.Effects
 		s.machine.Step(time.Since(s.begin), in, &out)
-		if err := s.send(out.Send); err != nil && out.Failed == nil {
-			in = handshake.Input{Kind: handshake.Broken, Err: s.explain(err)}
-			continue
-		}
+		err := s.send(out.Send)
 		switch {
 		case out.Failed != nil:
 			return nil, out.Failed
+		case err != nil && out.Done != nil: // the machine is over, and the peer does not know
+			return nil, s.explain(err)
+		case err != nil:
+			in = handshake.Input{Kind: handshake.Broken, Err: s.explain(err)}
 		case out.Done != nil:
 			return out.Done, errors.Join(s.stream.SetReadDeadline(time.Time{}), s.stream.SetWriteDeadline(time.Time{}))
 		case out.Ask != nil:
