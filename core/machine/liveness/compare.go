@@ -105,6 +105,7 @@ func (m *Machine) tabled(from overlay.Peer, msg *Message) {
 		case r == nil && m.comesBack(e):
 			doubt = append(doubt, m.revive(e.Peer))
 		case r == nil || r.stamp(e.Inc, e.Ref) != 0 || !r.up():
+		case e.State == Down && r.state == Suspect: // its obituary has it speak
 		case e.State == Down && m.now-r.doubted >= doubtPause:
 			r.doubted = m.now
 			doubt = append(doubt, Entry{Peer: e.Peer, State: Down, Inc: e.Inc, Ref: e.Ref})

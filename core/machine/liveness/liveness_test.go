@@ -294,3 +294,21 @@ func TestUnheardIsLookedFor(t *testing.T) {
 		t.Errorf("the new neighbour was asked %d times how far 7 has counted, want once", asked)
 	}
 }
+
+// A neighbour that takes a member for down has others doubt it, if they take it for alive; not if they
+// suspect it, as its obituary has it speak already: when half of a cluster dies everybody would doubt everybody.
+func TestSuspectsAreNotDoubted(t *testing.T) {
+	b := newBench(t, 2, nil)
+	table := Message{Kind: Table, Entries: []Entry{{Peer: 7, State: Down, Inc: 1}, {Peer: 8, State: Down, Inc: 1}}}
+	b.hear(overlay.Nobody, Message{Kind: Obituary, Peer: 3, Entries: []Entry{{Peer: 7, State: Suspect, Inc: 1}}})
+	b.hear(2, table)
+	if b.said(Doubt) != 1 || len(b.out.Sends[0].Msg.Entries) != 1 || b.out.Sends[0].Msg.Entries[0].Peer != 8 {
+		t.Errorf("said %+v, want a doubt about 8 alone", b.out.Sends)
+	}
+	b.hear(overlay.Nobody, Message{Kind: Announce, Entries: []Entry{{Peer: 7, State: Alive, Inc: 1, Ref: 1, Proof: &Proof{}}}})
+	table.Entries = []Entry{{Peer: 7, State: Down, Inc: 1, Ref: 1}}
+	b.hear(2, table)
+	if b.said(Doubt) != 1 {
+		t.Errorf("said %+v, want a doubt about 7, which is alive again", b.out.Sends)
+	}
+}
