@@ -169,3 +169,40 @@ func TestAStartThatHangs(t *testing.T) {
 	}
 	f.startIn(dir, "a@127.0.0.1")
 }
+
+// slowly tells when it is started.
+type slowly struct {
+	lame
+	begun chan struct{}
+}
+
+func (s slowly) Start(ctx context.Context) error { close(s.begun); return s.lame.Start(ctx) }
+
+// A stop ends a start that is under way, however long that would take.
+func TestAStopEndsAStart(t *testing.T) {
+	leaks := goleak.IgnoreCurrent()
+	f := newField(t)
+	begun := make(chan struct{})
+	n := f.make(f.load("a@127.0.0.1", t.TempDir()), core.WithDiscovery("slowly", core.Value[discovery.Env](discovery.Plugin(slowly{begun: begun}))))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	started, stopped := make(chan error, 1), make(chan error, 1)
+	go func() { started <- n.Start(ctx) }()
+	<-begun
+	go func() { stopped <- n.Stop(t.Context()) }()
+	select {
+	case err := <-stopped:
+		if err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	case <-time.After(patience):
+		t.Error("the stop waits for the start")
+		cancel()
+	}
+	if err := <-started; !errors.Is(err, context.Canceled) {
+		t.Errorf("start: %v", err)
+	}
+	if err := goleak.Find(leaks); err != nil {
+		t.Error(err)
+	}
+}

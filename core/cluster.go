@@ -60,12 +60,13 @@ type gate struct {
 func (l *life) enter(ctx context.Context, through name.Node) error {
 	l.gate.joining.RLock()
 	defer l.gate.joining.RUnlock()
+	stay := l.gate.context() // before the look, or a leave between the two would end nothing
 	if l.left.Load() {
 		return fmt.Errorf("join through %s: %w", through, membership.ErrLeft)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(l.gate.context(), cancel)()
+	defer context.AfterFunc(stay, cancel)()
 	if err := l.membership.Join(ctx, through); err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 
 	"github.com/barrelp2p/barrel/core/block/process"
@@ -32,8 +31,9 @@ type Node struct {
 	failed chan error
 	live   atomic.Pointer[life]
 
-	turn sync.Mutex // held by Start and Stop
-	last *life      // what Stop has to stop
+	turn     chan struct{} // held by Start and Stop; room for one
+	starting atomic.Pointer[context.CancelFunc]
+	last     *life // what Stop has to stop
 }
 
 // Load reads a configuration for a catalog; see config.Load. The error is a
@@ -46,7 +46,7 @@ func Load(src config.Sources, cat catalog.Catalog) (*config.Config, error) {
 // that whatever can be wrong is found, and binds and writes nothing; of files it reads
 // only the cookie's. That is also all that a check of a configuration does.
 func New(cfg *config.Config, cat catalog.Catalog, opts ...Option) (*Node, error) {
-	n := &Node{cfg: cfg, catalog: cat, failed: make(chan error, 1), opts: options{meters: observe.Nowhere()}, types: process.NewTypes()}
+	n := &Node{cfg: cfg, catalog: cat, failed: make(chan error, 1), turn: make(chan struct{}, 1), opts: options{meters: observe.Nowhere()}, types: process.NewTypes()}
 	n.events.Store(&kernel.Bus[Event]{})
 	for _, opt := range opts {
 		opt(&n.opts)
@@ -108,8 +108,14 @@ func (n *Node) fail(err error) {
 // join its cluster. It returns when peers are accepted. If it fails, nothing is left
 // running and the error names the part.
 func (n *Node) Start(ctx context.Context) error {
-	n.turn.Lock()
-	defer n.turn.Unlock()
+	if err := n.lock(ctx); err != nil {
+		return err
+	}
+	defer n.unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	n.starting.Store(&cancel)
+	defer n.starting.Store(nil)
 	if n.last != nil {
 		return fmt.Errorf("node %s: it has been started already", n.name)
 	}
@@ -132,10 +138,16 @@ func (n *Node) Start(ctx context.Context) error {
 
 // Stop leaves the cluster, stops every part in the reverse order of the start and
 // releases the data directory. It is safe without Start and safe twice, and waits
-// until nothing of the node runs. Leaving takes at most node.leave_timeout.
+// until nothing of the node runs. Leaving takes at most node.leave_timeout. A Start that is
+// under way fails.
 func (n *Node) Stop(ctx context.Context) error {
-	n.turn.Lock()
-	defer n.turn.Unlock()
+	if end := n.starting.Load(); end != nil {
+		(*end)()
+	}
+	if err := n.lock(ctx); err != nil {
+		return err
+	}
+	defer n.unlock()
 	l := n.last
 	if l == nil {
 		return nil
@@ -147,3 +159,20 @@ func (n *Node) Stop(ctx context.Context) error {
 	n.events.Swap(&kernel.Bus[Event]{}).Close()
 	return err
 }
+
+// lock waits for its turn to start or stop, until unlock.
+func (n *Node) lock(ctx context.Context) error {
+	select {
+	case n.turn <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case n.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("node %s: an earlier start or stop is still under way: %w", n.name, context.Cause(ctx))
+	}
+}
+
+func (n *Node) unlock() { <-n.turn }

@@ -249,7 +249,8 @@ func (f *fakeNode) Migrate(_ context.Context, node name.Node) (Migration, error)
 func (f *fakeNode) Streams() Streams { return Streams{Refused: 3} }
 
 // fakeStream answers with what it got, and an error at the end for the tag "broken", at
-// once for "refused".
+// once for "refused". For "ended" there is no answer, and for "huge" more than is read
+// before somebody reads it.
 type fakeStream struct {
 	*io.PipeReader
 	*io.PipeWriter
@@ -259,6 +260,15 @@ type fakeStream struct {
 func newFakeStream(tag string) *fakeStream {
 	r, w := io.Pipe()
 	return &fakeStream{r, w, tag}
+}
+
+// WriteTo is how a stream is copied.
+func (s *fakeStream) WriteTo(w io.Writer) (int64, error) {
+	if s.tag == "huge" {
+		n, err := w.Write(make([]byte, MaxPayload))
+		return int64(n), err
+	}
+	return io.Copy(w, s.PipeReader)
 }
 
 func (s *fakeStream) Close() error         { return errors.Join(s.PipeReader.Close(), s.PipeWriter.Close()) }
@@ -276,6 +286,9 @@ func (f *fakeNode) OpenStream(_ context.Context, tag string, _ name.Node) (ByteS
 		return nil, &Error{Kind: KindUsage, Text: "tag of 0 bytes"}
 	}
 	s := newFakeStream(tag)
+	if tag == "ended" {
+		_ = s.PipeWriter.Close()
+	}
 	if tag == "refused" {
 		_ = s.PipeWriter.CloseWithError(&Error{Kind: KindNotFound, Text: "nobody listens"})
 	}

@@ -34,7 +34,7 @@ func (s *Server) hold(w http.ResponseWriter, r *http.Request, one *session, requ
 	go func() { ended <- s.serveSession(ctx, one, request) }()
 
 	out := newStream(w, lineFrame)
-	stop := out.cutWith(ctx)
+	stop := cutWith(ctx, out.control)
 	served, err := out.copy(one.lines, ended)
 	close(one.gone)
 	cancel()

@@ -147,7 +147,13 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, into checked)
 	// The deadline is for the body only: the same connection may carry a stream next.
 	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
 	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+	defer breakOffWith(r.Context(), control)()
 	return decodeBody(http.MaxBytesReader(w, r.Body, limit), into)
+}
+
+// breakOffWith ends a read of the body when ctx ends.
+func breakOffWith(ctx context.Context, control *http.ResponseController) (stop func() bool) {
+	return context.AfterFunc(ctx, func() { _ = control.SetReadDeadline(time.Unix(1, 0)) })
 }
 
 func decodeBody(body io.Reader, into checked) error {

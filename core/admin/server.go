@@ -131,6 +131,7 @@ func (s *Server) guard(g *gate, next http.Handler) http.Handler {
 			return
 		}
 		defer g.leave()
+		defer cutWith(r.Context(), http.NewResponseController(w))()
 		defer s.contain(w, r)
 		next.ServeHTTP(w, r)
 	})

@@ -51,8 +51,8 @@ func (s *stream) write(kind string, document any) error {
 
 // cutWith ends a write that blocks when ctx ends: a reader that does not read must
 // not keep the server from stopping.
-func (s *stream) cutWith(ctx context.Context) (stop func() bool) {
-	return context.AfterFunc(ctx, func() { _ = s.control.SetWriteDeadline(time.Now().Add(stopGrace)) })
+func cutWith(ctx context.Context, control *http.ResponseController) (stop func() bool) {
+	return context.AfterFunc(ctx, func() { _ = control.SetWriteDeadline(time.Now().Add(stopGrace)) })
 }
 
 func lineFrame(_ string, document []byte) []byte { return append(document, '\n') }
@@ -77,7 +77,6 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		frame, contentType = lineFrame, typeLines
 	}
 	out := newStream(w, frame)
-	defer out.cutWith(r.Context())()
 	started := func() error { return out.start(contentType) }
 	err := s.node.Events(r.Context(), Watch{Kinds: kinds, Initial: initial}, started, func(e Event) error { return out.write(e.Kind, e) })
 	switch {

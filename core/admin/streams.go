@@ -153,6 +153,7 @@ func (p *pipe) carry(stream ByteStream, answerOnly bool) {
 		}
 	}()
 	stop := context.AfterFunc(p.r.Context(), func() { _ = stream.Close() })
+	defer breakOffWith(p.r.Context(), p.control)()
 	_, err := io.Copy(flushed{p}, stream)
 	if err == nil && !answerOnly {
 		<-sent

@@ -15,6 +15,7 @@ import (
 
 // half is the host half of a kind, as far as every kind has it.
 type half interface {
+	comparable
 	plugin.Part
 	Describe(ctx context.Context, host string, contracts []string) (wire.Description, error)
 	Configure(ctx context.Context, env plugin.Env, section map[string]any, contract string) ([]plugin.Problem, error)
@@ -219,6 +220,12 @@ func (g *guest[H]) now() (*running[H], <-chan struct{}) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.live, g.changed
+}
+
+// serves reports whether a host half is that of the process of the moment.
+func (g *guest[H]) serves(half H) bool {
+	live, _ := g.now()
+	return live != nil && live.half == half
 }
 
 func (g *guest[H]) settings() plugin.Section {

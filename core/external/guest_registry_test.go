@@ -38,12 +38,14 @@ func (*oddRegistry) Stop(context.Context) error  { return nil }
 func (r *oddRegistry) Put(_ context.Context, e registry.Entry) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if strings.HasPrefix(e.Service.String(), "tired/") && r.env.Launch == 1 {
+		standStill()
+	}
 	switch e.Service.String() {
 	case "exit":
 		os.Exit(7)
 	case "stop":
-		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-		select {} // the signal may take a moment
+		standStill()
 	case "flood":
 		for i := range 20_000 {
 			r.tell(e.Service, e.Ref, map[string]string{"i": itoa(i)})
@@ -54,6 +56,11 @@ func (r *oddRegistry) Put(_ context.Context, e registry.Entry) error {
 	}
 	r.tell(e.Service, e.Ref, e.Meta)
 	return nil
+}
+
+func standStill() {
+	_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	select {} // the signal may take a moment
 }
 
 func (r *oddRegistry) tell(service name.Service, ref name.Ref, meta map[string]string) {

@@ -231,12 +231,6 @@ func (f *membershipFacade) try(ctx context.Context, what string, do func(context
 	return err == nil
 }
 
-// serves reports whether a process is the one of the moment.
-func (f *membershipFacade) serves(m *wire.Membership) bool {
-	live, _ := f.now()
-	return live != nil && live.half == m
-}
-
 // settle ends what only earlier processes knew, when the new one had time to learn it.
 func (f *membershipFacade) settle(ctx context.Context, m *wire.Membership) {
 	if !sleep(ctx, f.opts.Settle, nil) || !f.serves(m) {

@@ -193,16 +193,30 @@ func (f *registryFacade) member(e membership.Event) {
 	}
 }
 
-// tellAgain tells a new process who is there and what this node has registered. What is
-// shown because an earlier process showed it is hidden when the new one had time enough.
+// tellAgain tells a new process who is there, and has it told what this node has
+// registered. That takes as many calls as there are services, and who supervises the process
+// has to see whether it stands still over them. What is shown because an earlier process
+// showed it is hidden when the new one had time enough.
 func (f *registryFacade) tellAgain(ctx context.Context, r *wire.Registry) {
-	for _, entry := range f.settled(ctx, r) {
+	own := f.settled(ctx, r)
+	f.env.Tasks.Go("settling of "+f.id, func(ctx context.Context) {
+		f.registerAgain(ctx, r, own)
+		if f.shown.Stale() > 0 {
+			f.settle(ctx, r)
+		}
+	})
+}
+
+// registerAgain registers with a new process what this node has registered, for as long as
+// it is the one.
+func (f *registryFacade) registerAgain(ctx context.Context, r *wire.Registry, own []registry.Entry) {
+	for _, entry := range own {
+		if !f.serves(r) {
+			return
+		}
 		if err := f.putAgain(ctx, r, entry); err != nil {
 			f.env.Log.Warn("the new process of the plugin does not register again", "service", entry.Service, "error", err)
 		}
-	}
-	if f.shown.Stale() > 0 {
-		f.env.Tasks.Go("settling of "+f.id, func(ctx context.Context) { f.settle(ctx, r) })
 	}
 }
 
@@ -267,10 +281,7 @@ func sinceOf(list []registry.Entry, entry registry.Entry) time.Time {
 // settle hides what is still stale when a process had time to learn all there is, if it
 // still is the one.
 func (f *registryFacade) settle(ctx context.Context, r *wire.Registry) {
-	if !sleep(ctx, f.opts.Settle, nil) {
-		return
-	}
-	if live, _ := f.now(); live == nil || live.half != r {
+	if !sleep(ctx, f.opts.Settle, nil) || !f.serves(r) {
 		return
 	}
 	if n := f.shown.Sweep("not known any more since the plugin was started again"); n > 0 {

@@ -209,6 +209,27 @@ func TestRegistryThatStandsStill(t *testing.T) {
 	}
 }
 
+// A new process that stands still over the first of many services that it is told of is
+// watched like any other: another takes its place, long before it would have been asked for
+// each of them.
+func TestRegistryThatStandsStillWhileItIsTold(t *testing.T) {
+	opts := quick()
+	opts.Health = 200 * time.Millisecond
+	s := openShop(t, opts)
+	const many = 20
+	for i := range many {
+		s.put(fmt.Sprintf("tired/%d", i))
+	}
+	s.kill()
+	s.revived(2)
+	plugintest.Eventually(t, "the services in the process after it", func() bool { return s.facade.shown.Stale() == 0 })
+	for i := range many {
+		if service := fmt.Sprintf("tired/%d", i); !s.has(service) {
+			t.Errorf("%s is gone", service)
+		}
+	}
+}
+
 // A registry that tells more than fits at once waits, and nothing is lost.
 func TestRegistryThatFloods(t *testing.T) {
 	s := openShop(t, quick())

@@ -33,7 +33,7 @@ func (l *life) dialVia(ctx context.Context, to target) (*conn, error) {
 		return nil, err
 	}
 	l.sides.mu.Lock()
-	s := l.addTunnel(newTunnel(&packetWay{socket, at}, at))
+	s := l.addTunnel(newTunnel(newWay(socket, at), at))
 	l.sides.mu.Unlock()
 	qc, err := s.quic.Dial(ctx, at, l.tls, l.config)
 	if err != nil {
@@ -75,7 +75,7 @@ func (l *life) viaFor(ctx context.Context, c *conn) (*side, *position, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s := l.tunnelFor(c, &packetWay{socket, at})
+	s := l.tunnelFor(c, newWay(socket, at))
 	if s == nil {
 		return nil, nil, errors.Join(fmt.Errorf("the connection has ended meanwhile: %w", transport.ErrClosed), socket.Close())
 	}

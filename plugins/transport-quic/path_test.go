@@ -238,3 +238,42 @@ func TestADeadRelayIsNotMovedTo(t *testing.T) {
 	plugintest.Eventually(t, "the packet connections of attempts are closed", func() bool { return s.open.Load() == 1 })
 	s.moves(relay.front.LocalAddr(), "by a relay that answers")
 }
+
+// A path may have had to say something itself before, within a time: that this time has
+// passed since is nothing to who uses the connection.
+func TestADeadlineThatAPathHasLeft(t *testing.T) {
+	near, far := loopback(t), loopback(t)
+	t.Cleanup(func() { _ = far.Close() })
+	if err := near.SetDeadline(time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	tun := newTunnel(newWay(near, far.LocalAddr()), far.LocalAddr())
+	buf := make([]byte, 16)
+	if _, err := tun.WriteTo([]byte("there"), nil); err != nil {
+		t.Fatal(err)
+	}
+	_ = far.SetReadDeadline(time.Now().Add(plugintest.Patience))
+	if n, _, err := far.ReadFrom(buf); err != nil || string(buf[:n]) != "there" {
+		t.Errorf("there came %q, %v", buf[:n], err)
+	}
+	if _, err := far.WriteTo([]byte("back"), near.LocalAddr()); err != nil {
+		t.Fatal(err)
+	}
+	came := make(chan string, 1)
+	go func() {
+		back := make([]byte, 16)
+		n, _, _ := tun.ReadFrom(back)
+		came <- string(back[:n])
+	}()
+	select {
+	case got := <-came:
+		if got != "back" {
+			t.Errorf("back came %q", got)
+		}
+	case <-time.After(plugintest.Patience):
+		t.Error("nothing is read, again and again")
+		_ = tun.SetReadDeadline(time.Unix(1, 0))
+		<-came
+	}
+	_ = tun.Close()
+}

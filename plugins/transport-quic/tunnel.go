@@ -27,6 +27,13 @@ type packetWay struct {
 	to net.Addr
 }
 
+// newWay makes a way of what a Path has made. A deadline that it has left behind, as of a
+// handshake of its own, is lifted: it would be met again and again.
+func newWay(socket net.PacketConn, to net.Addr) *packetWay {
+	_ = socket.SetDeadline(time.Time{}) // one that knows none has none to lift
+	return &packetWay{socket, to}
+}
+
 func newTunnel(w *packetWay, far net.Addr) *tunnel {
 	t := &tunnel{far: far, way: w, local: w.LocalAddr()}
 	t.changed = sync.NewCond(&t.mu)

@@ -131,6 +131,7 @@ func (b *Broadcast) Up(node name.Node) {
 	b.last++
 	n := newNeighbour(b, node, b.last)
 	if !b.cfg.Tasks.Go("write to "+node.String(), n.write) {
+		n.end()
 		return
 	}
 	b.near[node], b.byPeer[n.peer] = n, n
@@ -153,6 +154,7 @@ func (b *Broadcast) drop(node name.Node) {
 	delete(b.near, node)
 	delete(b.byPeer, n.peer)
 	close(n.quit)
+	time.AfterFunc(lastWords, n.end)
 	for _, s := range n.inbound {
 		s.Reset(transport.CloseNone)
 	}

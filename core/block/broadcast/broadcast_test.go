@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/barrelp2p/barrel/core/machine/plumtree"
@@ -244,6 +246,31 @@ func FuzzReadBody(f *testing.F) {
 		}
 		if kind, id, ok := parseSync(body); ok && !bytes.Equal(syncFrame(kind, id)[headSize:], body) {
 			t.Errorf("%x is not what it encodes to", body)
+		}
+	})
+}
+
+// What waits for a neighbour that reads nothing is let go when it is none any more, although
+// its connection stays: it could become one and stop reading as often as it likes.
+func TestAWriterEndsWithItsNeighbour(t *testing.T) {
+	inWorld(t, 2, func(t *testing.T, w *world, all []*station) {
+		a, b := all[0], all[1]
+		w.link(a, b)
+		synctest.Wait()
+		b.stopReading()
+		for range 2 * window / MaxData {
+			a.say(t, strings.Repeat("x", MaxData))
+		}
+		synctest.Wait()
+		writer := "write to " + b.node.String()
+		if !slices.Contains(a.cfg.Tasks.Running(), writer) {
+			t.Fatalf("nobody writes: %v", a.cfg.Tasks.Running())
+		}
+		a.Down(b.node)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if slices.Contains(a.cfg.Tasks.Running(), writer) {
+			t.Error("it still writes to what has been no neighbour for a minute")
 		}
 	})
 }

@@ -40,6 +40,8 @@ type neighbour struct {
 	peer  overlay.Peer
 	out   outbox
 	quit  chan struct{} // closed: no neighbour any more
+	life  context.Context
+	end   context.CancelFunc // ends life, and whatever is being written
 	syncs map[uint64]chan struct{}
 	asked uint64 // the last sync
 
@@ -49,6 +51,7 @@ type neighbour struct {
 func newNeighbour(b *Broadcast, node name.Node, peer overlay.Peer) *neighbour {
 	n := &neighbour{b: b, node: node, peer: peer, quit: make(chan struct{}), syncs: map[uint64]chan struct{}{}}
 	n.out.wake = make(chan struct{}, 1)
+	n.life, n.end = context.WithCancel(context.Background())
 	return n
 }
 
@@ -56,6 +59,7 @@ const (
 	batchBytes = 64 << 10
 	openTime   = 5 * time.Second
 	reopenWait = 200 * time.Millisecond // after a stream that failed, plus or minus half
+	lastWords  = 5 * time.Second        // for what is being written to who is no neighbour any more
 )
 
 // errMoved: another connection has to be used.
@@ -64,16 +68,16 @@ var errMoved = errors.New("the link has another connection")
 // write carries the outbox to the peer for as long as it is a neighbour, over one
 // stream after another if it must.
 func (n *neighbour) write(ctx context.Context) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	for ctx.Err() == nil && !n.over() {
-		err := n.writeStream(ctx)
+	defer n.end()
+	defer context.AfterFunc(ctx, n.end)()
+	for n.life.Err() == nil && !n.over() {
+		err := n.writeStream(n.life)
 		if err == nil || n.over() {
 			continue
 		}
 		if !errors.Is(err, errMoved) {
 			n.b.cfg.Log.Debug("broadcast stream ended", "peer", n.node, "error", err)
-			n.pause(ctx)
+			n.pause(n.life)
 			n.b.relink(n)
 		}
 	}

@@ -94,7 +94,7 @@ func (c *conn) ended() bool { return c.t.Context().Err() != nil }
 // closing reports that the connection has ended or is about to.
 func (c *conn) closing() bool {
 	_, _, closed := c.out.state()
-	return closed || c.ended()
+	return closed || c.farewell.Load() != nil || c.ended()
 }
 
 // send queues a frame and never blocks.
@@ -107,16 +107,35 @@ func (c *conn) upkeep(body []byte, limit int) error {
 	return c.out.add(encodeFrame(Own, body), limit, false)
 }
 
+// condemn says why the connection is to end; the first word decides.
+func (c *conn) condemn(code transport.CloseCode, reason string) {
+	c.farewell.CompareAndSwap(nil, &transport.CloseError{Code: code, Reason: reason})
+}
+
 // end closes the connection at once.
 func (c *conn) end(code transport.CloseCode, reason string) {
-	c.farewell.CompareAndSwap(nil, &transport.CloseError{Code: code, Reason: reason})
+	c.condemn(code, reason)
 	_ = c.t.Close(code, printable(reason)) // the first close decides; a second has nothing to say
+}
+
+// close ends a connection that has been condemned.
+func (c *conn) close() {
+	if last := c.farewell.Load(); last != nil {
+		c.end(last.Code, last.Reason)
+	}
+}
+
+// endApart is end for who holds a lock or has others to see to: a transport may take its
+// time to close. When the block has stopped, all connections are being closed anyway.
+func (c *conn) endApart(code transport.CloseCode, reason string) {
+	c.condemn(code, reason)
+	c.links.cfg.Tasks.Go("close", func(context.Context) { c.close() })
 }
 
 // goodbye closes the connection after what was queued before has been read: the peer
 // closes it when it has read the good-bye, and we do if it does not.
 func (c *conn) goodbye(code transport.CloseCode, reason string) {
-	c.farewell.CompareAndSwap(nil, &transport.CloseError{Code: code, Reason: reason})
+	c.condemn(code, reason)
 	if c.out.last(encodeFrame(Own, goodbyeFrame(uint32(code), reason))) {
 		_ = c.control.SetWriteDeadline(time.Now().Add(farewellWait)) // fails only where writes do
 	}
@@ -258,8 +277,7 @@ func (c *conn) awaitClosed(ctx context.Context) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	last := c.farewell.Load()
-	c.end(last.Code, last.Reason)
+	c.close()
 }
 
 // finish runs once, when the connection has ended for whatever reason.

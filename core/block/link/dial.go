@@ -80,7 +80,7 @@ func (l *Links) reuseOrDial(node name.Node, known []name.Address, now bool) (*co
 	}
 	p := l.peer(node)
 	p.released = time.Time{}
-	if p.current != nil && !p.current.ended() {
+	if p.current != nil && !p.current.closing() {
 		p.current.want()
 		return p.current, nil, nil
 	}

@@ -155,7 +155,7 @@ func (l *Links) Stop(ctx context.Context) error {
 	conns := l.allConns()
 	l.mu.Unlock()
 	for _, c := range conns {
-		c.end(transport.CloseStopping, "node stops")
+		c.endApart(transport.CloseStopping, "node stops")
 	}
 	return l.cfg.Tasks.Stop(ctx)
 }

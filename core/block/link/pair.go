@@ -62,6 +62,9 @@ func (l *Links) prune(now time.Time) {
 func (l *Links) join(ctx context.Context, c *conn) (*conn, error) {
 	for {
 		current, before, err := l.tryJoin(c)
+		if err != nil {
+			c.close()
+		}
 		if before == nil {
 			return current, err
 		}
@@ -76,12 +79,13 @@ func (l *Links) join(ctx context.Context, c *conn) (*conn, error) {
 	}
 }
 
-// tryJoin does the work of join, unless another connection has to end before.
+// tryJoin does the work of join, unless another connection has to end before. When it fails
+// the caller closes c.
 func (l *Links) tryJoin(c *conn) (current, before *conn, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if code, err := l.mayJoin(c); err != nil {
-		c.end(code, err.Error())
+		c.condemn(code, err.Error())
 		return nil, nil, err
 	}
 	p := l.peer(c.peer.Node)
@@ -90,11 +94,11 @@ func (l *Links) tryJoin(c *conn) (current, before *conn, err error) {
 	}
 	if !p.up.Node.IsZero() && c.peer.Incarnation < p.up.Incarnation {
 		err := fmt.Errorf("link to %s: incarnation %d, and incarnation %d is linked: another node runs under the name, or its clock went back", c.peer.Node, c.peer.Incarnation, p.up.Incarnation)
-		c.end(transport.CloseDuplicate, "a later life of the node is linked")
+		c.condemn(transport.CloseDuplicate, "a later life of the node is linked")
 		return nil, nil, err
 	}
 	if !c.run() {
-		c.end(transport.CloseStopping, "node stops")
+		c.condemn(transport.CloseStopping, "node stops")
 		return nil, nil, fmt.Errorf("link to %s: %w", c.peer.Node, ErrStopped)
 	}
 	l.admitTo(p, c)
@@ -121,7 +125,7 @@ func (p *peer) obstacle(c *conn) *conn {
 	for _, old := range p.conns {
 		if old.peer.Incarnation < c.peer.Incarnation {
 			old.buried.Store(true)
-			old.end(transport.CloseDuplicate, "a later life of the node is linked")
+			old.endApart(transport.CloseDuplicate, "a later life of the node is linked")
 			return old
 		}
 		if old.closing() && (p.current == nil || p.current.closing()) {
@@ -146,7 +150,7 @@ func (l *Links) admitTo(p *peer, c *conn) {
 	close(c.joined)
 	c.awake()
 	if len(p.conns) > maxConns {
-		p.oldest().end(transport.CloseDuplicate, "too many connections of one pair")
+		p.oldest().endApart(transport.CloseDuplicate, "too many connections of one pair")
 	}
 }
 

@@ -239,3 +239,36 @@ func TestAStartGivenUpHere(t *testing.T) {
 		})
 	}
 }
+
+// A node that stops does not wait for a child elsewhere that takes its time to end: what it
+// is told of that would not arrive any more.
+func TestAStopDoesNotWaitForAChildElsewhere(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		boss, other := w.node("boss@h"), w.node("other@h")
+		release := make(chan struct{})
+		defer close(release)
+		must(t, other.Offer("slow", Anyone, func(context.Context, *Self, Message) error {
+			<-release
+			return nil
+		}))
+		place := &Place{Function: "slow", Nodes: func() []name.Node { return []name.Node{other.cfg.Node} }}
+		super, err := boss.Supervise(t.Context(), SupervisorSpec{Children: []Child{{ID: "slow", Place: place, Shutdown: time.Hour}}})
+		must(t, err)
+		asked := make(chan struct{})
+		go func() {
+			defer close(asked)
+			_ = super.StopChild(context.Background(), "slow") // the supervisor has ended, one way or the other
+		}()
+		synctest.Wait()
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := boss.Stop(ctx); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+		if took := time.Since(began); took > 2*stopGrace {
+			t.Errorf("it took %v", took)
+		}
+		<-asked
+	})
+}

@@ -209,7 +209,8 @@ func (k *keeper) endAll(self *Self, from int) {
 }
 
 // end tells a child to end, waits, and kills it if it does not. One that is lost with its
-// node has ended, and nobody is dialed for it.
+// node has ended, and nobody is dialed for it. A node that stops does not wait for one
+// elsewhere, of whose end it may not hear any more.
 func (k *keeper) end(self *Self, w *ward) {
 	if w.retry != nil {
 		w.retry.Stop()
@@ -227,6 +228,10 @@ func (k *keeper) end(self *Self, w *ward) {
 	down := make(chan Down, 1)
 	ctx, cancel := context.WithTimeout(context.Background(), max(patience, placeTime))
 	defer cancel()
+	var stopped <-chan struct{}
+	if ref.Node != self.Node() {
+		stopped = p.halt()
+	}
 	p.monitor(ctx, self.Ref(), ToRef(ref), func(d Down) { down <- d })
 	if patience > 0 {
 		p.unlink(self.proc, ref)
@@ -237,6 +242,8 @@ func (k *keeper) end(self *Self, w *ward) {
 		case d := <-down:
 			w.last = d.Reason
 			return
+		case <-stopped:
+			return
 		case <-timer.C:
 		}
 	}
@@ -244,6 +251,7 @@ func (k *keeper) end(self *Self, w *ward) {
 	select {
 	case d := <-down:
 		w.last = d.Reason
+	case <-stopped:
 	case <-ctx.Done():
 	}
 }
