@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,6 +34,7 @@ type file struct {
 	node   name.Node // by the file name; zero: it is no node's name
 	record discovery.Record
 	err    error // why the file is ignored
+	early  bool  // it was read so soon after it was written that it may have changed since, and look the same
 }
 
 // stamp is what a directory tells of a file; it is small, since there may be many.
@@ -48,7 +50,8 @@ func stampOf(info fs.FileInfo) stamp {
 }
 
 // fresh: a file that was written so recently may change again and look the same, because
-// file times are coarse: as a tick of the kernel, or as the seconds of the file system.
+// file times are coarse: as a tick of the kernel, or as the seconds of the file system. A file
+// that is read then is read again at the next look.
 func (s stamp) fresh(now time.Time) bool {
 	written := time.Unix(0, s.written)
 	if written.Nanosecond() != 0 {
@@ -72,7 +75,8 @@ func (f *folder) look(dir string, now time.Time) ([]change, error) {
 	}
 	next := make(map[string]file, len(entries))
 	for _, entry := range entries {
-		if seen, ok := f.lookAt(dir, entry, now); ok {
+		info, err := entry.Info()
+		if seen, ok := f.lookAt(dir, entry.Name(), info, err, now); ok {
 			next[entry.Name()] = seen
 		}
 	}
@@ -81,22 +85,42 @@ func (f *folder) look(dir string, now time.Time) ([]change, error) {
 	return changes, nil
 }
 
-// lookAt reads one file, unless it is known and unchanged. It reports false for a file
-// that has vanished meanwhile.
-func (f *folder) lookAt(dir string, entry fs.DirEntry, now time.Time) (file, bool) {
-	info, err := entry.Info()
+// glance looks at some files only, by their names, and returns what changed, sorted. What was
+// last seen of the others stands.
+func (f *folder) glance(dir string, names map[string]bool, now time.Time) []change {
+	old, next := map[string]file{}, map[string]file{}
+	for key := range names {
+		if before, ok := f.files[key]; ok {
+			old[key] = before
+		}
+		info, err := os.Lstat(filepath.Join(dir, key))
+		if seen, ok := f.lookAt(dir, key, info, err, now); ok {
+			next[key] = seen
+		}
+	}
+	for key := range names {
+		delete(f.files, key)
+	}
+	maps.Copy(f.files, next)
+	return compare(old, next)
+}
+
+// lookAt reads one file, of which info or err is known, unless it was read before and is
+// unchanged. It reports false for a file that has vanished meanwhile.
+func (f *folder) lookAt(dir, key string, info fs.FileInfo, err error, now time.Time) (file, bool) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return file{}, false
 	}
 	seen := file{}
 	if err == nil {
 		seen.stamp = stampOf(info)
-		if old, ok := f.files[entry.Name()]; ok && old.stamp == seen.stamp && !seen.stamp.fresh(now) {
+		if old, ok := f.files[key]; ok && old.stamp == seen.stamp && !old.early {
 			return old, true
 		}
+		seen.early = seen.stamp.fresh(now)
 	}
-	if seen.node, seen.err = nodeOf(entry.Name()); seen.err == nil {
-		seen.record, seen.err = readRecord(filepath.Join(dir, entry.Name()), seen.node)
+	if seen.node, seen.err = nodeOf(key); seen.err == nil {
+		seen.record, seen.err = readRecord(filepath.Join(dir, key), seen.node)
 	}
 	return seen, !errors.Is(seen.err, fs.ErrNotExist)
 }

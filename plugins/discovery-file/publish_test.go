@@ -151,7 +151,7 @@ func TestWithdrawnEntryStaysAway(t *testing.T) {
 	if err := b.Withdraw(t.Context(), env.Node); err != nil {
 		t.Fatal(err)
 	}
-	b.lookOnce(t.Context())
+	b.lookOnce(t.Context(), &stir{all: true}, time.Time{})
 	if _, err := b.Lookup(t.Context(), env.Node); !errors.Is(err, discovery.ErrNotFound) {
 		t.Errorf("after Withdraw and a look: %v", err)
 	}

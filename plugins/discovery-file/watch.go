@@ -22,8 +22,8 @@ const (
 	lookShare = 50
 )
 
-// watch looks at the folder when something happens in it, and every poll besides. The
-// folder itself may come and go.
+// watch looks at what changes in the folder, and every poll at all of it. The folder itself
+// may come and go.
 func (b *backend) watch(ctx context.Context) {
 	src, err := b.events()
 	b.health.set(b.env.Log, troubleEvents, err)
@@ -31,45 +31,59 @@ func (b *backend) watch(ctx context.Context) {
 	if err == nil {
 		defer func() { b.health.set(b.env.Log, troubleEvents, src.Close()) }()
 	}
+	stirred, due := &stir{all: true}, time.Time{}
 	for ctx.Err() == nil {
 		err := b.ensureDir()
 		b.health.set(b.env.Log, troubleDir, err)
 		if err == nil && w.src != nil { // before the look, or changes between are missed
-			b.health.set(b.env.Log, troubleEvents, w.attach(b.dir))
+			anew, err := w.attach(b.dir)
+			stirred.all = stirred.all || anew
+			b.health.set(b.env.Log, troubleEvents, err)
 		}
 		begun := time.Now()
-		longest := b.lookOnce(ctx)
-		b.await(ctx, w, longest, min(max(settle, lookShare*time.Since(begun)), maxSettle))
+		due = b.lookOnce(ctx, stirred, due)
+		stirred = b.await(ctx, w, due, min(max(settle, lookShare*time.Since(begun)), maxSettle))
 	}
 }
 
-// lookOnce returns when to look again at the latest.
-func (b *backend) lookOnce(ctx context.Context) time.Duration {
+// lookOnce looks at what was stirred, or at all if that is due, and returns when all is due
+// at the latest.
+func (b *backend) lookOnce(ctx context.Context, what *stir, due time.Time) time.Time {
 	if b.lock(ctx) != nil {
-		return 0 // ctx has ended
+		return due // ctx has ended
 	}
 	defer b.unlock()
-	b.health.set(b.env.Log, troubleRead, b.scan())
-	if b.unmended {
-		return min(b.poll, repairPause)
+	now := time.Now()
+	if what.all || !b.folder.whole || !now.Before(due) || len(b.folder.files)+len(what.files) > maxFiles {
+		due = now.Add(b.poll)
+		b.health.set(b.env.Log, troubleRead, b.scan())
+	} else {
+		b.heed(now, b.folder.glance(b.dir, what.files, now))
 	}
-	return b.poll
+	if repair := time.Now().Add(repairPause); b.unmended && repair.Before(due) {
+		return repair
+	}
+	return due
 }
 
-// scan looks at the folder, puts the own entry back if need be, and tells the
-// subscribers. The caller holds the disk.
+// scan looks at the whole folder. The caller holds the disk.
 func (b *backend) scan() error {
 	now := time.Now()
 	changes, err := b.folder.look(b.dir, now)
-	if err != nil {
-		return err
+	if err == nil {
+		b.heed(now, changes)
 	}
+	return err
+}
+
+// heed puts the own entry back if need be, and tells the subscribers. The caller holds the
+// disk.
+func (b *backend) heed(now time.Time, changes []change) {
 	b.unmended = !b.mind(now)
 	for _, c := range changes {
 		b.report(c)
 	}
 	b.health.note(troubleFiles, b.folder.broken()) // each file was logged by itself
-	return nil
 }
 
 func (b *backend) report(c change) {
@@ -85,54 +99,67 @@ func (b *backend) report(c change) {
 	}
 }
 
-// await returns when the folder should be looked at again: after the longest time, or
-// when something has happened and enough time for more of it has passed.
-func (b *backend) await(ctx context.Context, w *dirWatch, longest, enough time.Duration) {
-	poll := time.NewTimer(longest)
+// stir is what happened in the folder.
+type stir struct {
+	files map[string]bool // endpoint files that changed, came or went
+	all   bool            // anything may have
+}
+
+// maxStirred is how many files are looked at one by one.
+const maxStirred = 1024
+
+func (s *stir) none() bool { return !s.all && len(s.files) == 0 }
+
+// event notes what an event is about, if that concerns this backend.
+func (b *backend) event(event fsnotify.Event, s *stir) {
+	switch {
+	case filepath.Clean(event.Name) == b.dir:
+		s.all = true
+	case !strings.HasSuffix(event.Name, suffix):
+	case len(s.files) >= maxStirred:
+		s.all = true
+	case s.files == nil:
+		s.files = map[string]bool{filepath.Base(event.Name): true}
+	default:
+		s.files[filepath.Base(event.Name)] = true
+	}
+}
+
+// await returns when the folder should be looked at again, and what happened: when all of it
+// is due, or when something has happened and enough time for more of it has passed.
+func (b *backend) await(ctx context.Context, w *dirWatch, due time.Time, enough time.Duration) *stir {
+	s := &stir{}
+	poll := time.NewTimer(time.Until(due))
 	defer poll.Stop()
-	if !b.awaitFirst(ctx, w, poll.C) {
-		return
+	for s.none() && b.awaitNext(ctx, w, poll.C, s) {
+	}
+	if s.none() {
+		return s
 	}
 	more := time.NewTimer(enough)
 	defer more.Stop()
-	events, errs := w.channels()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-more.C:
-			return
-		case <-events:
-		case err := <-errs:
-			b.env.Log.Debug("file events were lost", "error", err)
-		}
+	for b.awaitNext(ctx, w, more.C, s) {
 	}
+	return s
 }
 
-// awaitFirst reports whether more events may follow soon.
-func (b *backend) awaitFirst(ctx context.Context, w *dirWatch, poll <-chan time.Time) bool {
+// awaitNext takes the next thing that happens; false if time is up.
+func (b *backend) awaitNext(ctx context.Context, w *dirWatch, over <-chan time.Time, s *stir) bool {
 	events, errs := w.channels()
-	for {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-poll:
-			return false
-		case <-b.wake:
-			return true
-		case err := <-errs: // for example an overflow: anything may have happened
-			b.env.Log.Debug("file events were lost", "error", err)
-			return true
-		case event := <-events:
-			if b.concerns(event) {
-				return true
-			}
-		}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-over:
+		return false
+	case <-b.wake:
+		s.all = true
+	case err := <-errs: // for example an overflow: anything may have happened
+		b.env.Log.Debug("file events were lost", "error", err)
+		s.all = true
+	case event := <-events:
+		b.event(event, s)
 	}
-}
-
-func (b *backend) concerns(event fsnotify.Event) bool {
-	return strings.HasSuffix(event.Name, suffix) || filepath.Clean(event.Name) == b.dir
+	return true
 }
 
 // dirWatch keeps an event source attached to a folder that may be replaced.
@@ -148,21 +175,22 @@ func (w *dirWatch) channels() (<-chan fsnotify.Event, <-chan error) {
 	return w.src.Events, w.src.Errors
 }
 
-func (w *dirWatch) attach(dir string) error {
+// attach reports whether there were no events of the folder before.
+func (w *dirWatch) attach(dir string) (anew bool, err error) {
 	info, err := os.Stat(dir)
 	if err != nil {
-		return fmt.Errorf("%s: %w", dir, reason(err))
+		return true, fmt.Errorf("%s: %w", dir, reason(err))
 	}
 	listed := slices.Contains(w.src.WatchList(), dir)
 	if listed && w.at != nil && os.SameFile(w.at, info) {
-		return nil
+		return false, nil
 	}
 	if listed {
 		_ = w.src.Remove(dir) // fails when the old folder has gone, which is as good
 	}
 	if err := w.src.Add(dir); err != nil {
-		return fmt.Errorf("%s: %w", dir, err)
+		return true, fmt.Errorf("%s: %w", dir, err)
 	}
 	w.at = info
-	return nil
+	return true, nil
 }
