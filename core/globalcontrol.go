@@ -113,16 +113,19 @@ func (l *life) watchClaim(global string, ref name.Ref) context.CancelFunc {
 	if ref.Node == l.name || l.globals.followed >= maxFollowed {
 		return nil
 	}
-	l.globals.followed++
 	claimed, end := context.WithTimeout(context.Background(), claimTime)
-	l.tasks.Go("global claim", func(ctx context.Context) {
+	if !l.tasks.Go("global claim", func(ctx context.Context) {
 		defer end()
 		defer context.AfterFunc(ctx, end)()
 		l.followClaim(claimed, global, ref)
 		l.globals.mu.Lock()
 		defer l.globals.mu.Unlock()
 		l.globals.followed--
-	})
+	}) {
+		end()
+		return nil
+	}
+	l.globals.followed++
 	return end
 }
 

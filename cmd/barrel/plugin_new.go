@@ -66,7 +66,7 @@ func (a *app) pluginNewCommand() *cobra.Command {
 
 func describeNew(kind, name string) (*newPlugin, error) {
 	if plugin.Kind(kind) != plugin.Discovery && plugin.Kind(kind) != plugin.Trust {
-		return nil, usage("%q: discovery and trust plugins are written", kind)
+		return nil, usage("%q: no kind that is written here: want discovery or trust", kind)
 	}
 	if name == "" || name == "use" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 		return nil, usage("%q cannot be the name of a plugin: use lower-case letters, digits and '-'", name)

@@ -145,6 +145,9 @@ func checkLiar(t *testing.T, r round) {
 	if most := uint64(minutes * 6 * r.nodes); spoken < uint64(r.nodes) || spoken > most {
 		t.Errorf("members had to speak %d times in %d minutes; want that lies are noticed, and %d at most", spoken, minutes, most)
 	}
+	if n := w.count(overlay.PeerDown, anybody); n > r.nodes {
+		t.Errorf("lies had %d ends of links go in %d minutes, want %d at most", n, minutes, r.nodes)
+	}
 	w.RunFor(30 * time.Second)
 	before = w.refuted()
 	w.RunFor(time.Minute)

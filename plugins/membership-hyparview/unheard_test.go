@@ -31,7 +31,7 @@ func TestWhoIsNotHeardIsDialed(t *testing.T) {
 		}
 		d.expect(far.node, membership.Alive, "it is dialed before")
 		if took := time.Since(began); took < 10*time.Second || took > 14*time.Second {
-			t.Errorf("dialed after %v of silence, want 12 s", took)
+			t.Errorf("dialed after %v of silence, want 13 s", took)
 		}
 	})
 }

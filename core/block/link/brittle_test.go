@@ -1,7 +1,6 @@
 package link_test
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 	"testing"
@@ -12,54 +11,28 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/transport"
 )
 
-// brittle is a transport whose inbound connections end when their handshake writes for the
-// last-th time.
+// brittle is a stream whose connection ends when it is written for the last-th time.
 type brittle struct {
-	transport.Plugin
-	t    *testing.T
-	last int
-}
-
-func (b *brittle) Accept(ctx context.Context) (transport.Conn, error) {
-	c, err := b.Plugin.Accept(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &brittleConn{c, b}, nil
-}
-
-type brittleConn struct {
-	transport.Conn
-	of *brittle
-}
-
-func (c *brittleConn) AcceptStream(ctx context.Context) (transport.Stream, error) {
-	s, err := c.Conn.AcceptStream(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &brittleStream{Stream: s, conn: c}, nil
-}
-
-type brittleStream struct {
 	transport.Stream
-	conn           *brittleConn
+	t              *testing.T
+	conn           transport.Conn
+	last           int
 	writes, failed int
 }
 
-func (s *brittleStream) Write(p []byte) (int, error) {
-	if s.writes++; s.writes >= s.conn.of.last {
+func (s *brittle) Write(p []byte) (int, error) {
+	if s.writes++; s.writes >= s.last {
 		_ = s.conn.Close(transport.CloseNone, "the line is cut")
 	}
 	return s.Stream.Write(p)
 }
 
 // Read ends the goroutine of who does not take no for an answer.
-func (s *brittleStream) Read(p []byte) (int, error) {
+func (s *brittle) Read(p []byte) (int, error) {
 	n, err := s.Stream.Read(p)
 	if err != nil {
 		if s.failed++; s.failed > 10 {
-			s.conn.of.t.Errorf("a stream that is cut at write %d is read again and again", s.conn.of.last)
+			s.t.Errorf("a stream that is cut at write %d is read again and again", s.last)
 			runtime.Goexit()
 		}
 	}
@@ -73,7 +46,9 @@ func TestAHandshakeThatCannotBeWrittenIsOver(t *testing.T) {
 		t.Run(fmt.Sprint(last), func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				cut := w.node("b@h", func(c *link.Config) {
-					c.Transport = &brittle{w.transportAt(name.MustNode("b@h"), ""), t, last}
+					c.Transport = &line{Plugin: w.transportAt(name.MustNode("b@h"), ""), inbound: func(on transport.Conn, s transport.Stream) transport.Stream {
+						return &brittle{Stream: s, t: t, conn: on, last: last}
+					}}
 				})
 				a := w.node("a@h")
 				if err := a.Connect(t.Context(), cut.name, nil); err == nil {

@@ -11,39 +11,7 @@ import (
 
 	"github.com/barrelp2p/barrel/core/block/link"
 	"github.com/barrelp2p/barrel/interfaces/name"
-	"github.com/barrelp2p/barrel/interfaces/transport"
 )
-
-// reluctant is a transport of which somebody hears before a connection is closed.
-type reluctant struct {
-	transport.Plugin
-	closing func()
-}
-
-func (r *reluctant) Dial(ctx context.Context, addr name.Address) (transport.Conn, error) {
-	return r.wrapped(r.Plugin.Dial(ctx, addr))
-}
-
-func (r *reluctant) Accept(ctx context.Context) (transport.Conn, error) {
-	return r.wrapped(r.Plugin.Accept(ctx))
-}
-
-func (r *reluctant) wrapped(c transport.Conn, err error) (transport.Conn, error) {
-	if err != nil {
-		return nil, err
-	}
-	return &reluctantConn{c, r}, nil
-}
-
-type reluctantConn struct {
-	transport.Conn
-	of *reluctant
-}
-
-func (c *reluctantConn) Close(code transport.CloseCode, reason string) error {
-	c.of.closing()
-	return c.Conn.Close(code, reason)
-}
 
 // A connection that takes its time to close holds up nobody who has others.
 func TestASlowCloseHoldsUpNobodyElse(t *testing.T) {
@@ -63,7 +31,7 @@ func TestASlowCloseHoldsUpNobodyElse(t *testing.T) {
 				var a, other *host
 				closing := func() {}
 				a = w.node("a@h", func(c *link.Config) {
-					c.Transport = &reluctant{w.transportAt(name.MustNode("a@h"), ""), func() { closing() }}
+					c.Transport = &line{Plugin: w.transportAt(name.MustNode("a@h"), ""), closing: func() { closing() }}
 				})
 				other, peer := w.node("other@h"), w.node("peer@h")
 				a.connect(t, other)
@@ -97,7 +65,7 @@ func TestAStopClosesAllConnectionsAtOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		closing := func() {}
 		a := w.node("a@h", func(c *link.Config) {
-			c.Transport = &reluctant{w.transportAt(name.MustNode("a@h"), ""), func() { closing() }}
+			c.Transport = &line{Plugin: w.transportAt(name.MustNode("a@h"), ""), closing: func() { closing() }}
 		})
 		peers := []*host{w.node("b@h"), w.node("c@h")}
 		for _, p := range peers {

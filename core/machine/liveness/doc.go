@@ -48,9 +48,10 @@
 // a forged one that runs ahead hides the true ones. A counter belongs to a stamp and
 // begins anew with each that the member says, so its answer ends what was forged; a step of a stamp
 // that this node has missed makes it ask for the stamp (WANT). On a new link each end says first how
-// far it has counted, and asks for what is overdue here. Who says a doubt has its host look for a link to
-// those it names as well (Unheard): where the neighbours of some nodes are all among themselves, nothing else comes
-// in or out, and a link makes that one cluster again before anybody counts as down. Where nothing else is broadcast the
+// far it has counted, and asks for what is overdue here. Who said a doubt that is not answered
+// within a tick has its host look for a link to some of those it named (Unheard): where the
+// neighbours of some nodes are all among themselves, nothing else comes in or out, and a link makes
+// that one cluster again before anybody counts as down. Where nothing else is broadcast the
 // tree stays broken after failures: so one of all members, by chance, says its ANNOUNCE again
 // every 2 s, and more do when many steps are overdue.
 //

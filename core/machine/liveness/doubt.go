@@ -2,6 +2,7 @@ package liveness
 
 import (
 	"math"
+	"slices"
 
 	"github.com/barrelp2p/barrel/core/machine/overlay"
 )
@@ -70,15 +71,21 @@ func (m *Machine) doubtLate(late []Entry) {
 		m.table.find(doubt[i].Peer).doubted = m.now
 	}
 	m.spreadDoubt(doubt)
-	m.unheard(doubt)
+	m.doubts = slices.Clone(doubt)
 }
 
-// unheard has the host look for paths to some of those who are doubted. Where the neighbours of some
-// nodes are all among themselves, no broadcast comes out, and no doubt comes in; whoever gets
-// a link to one of them makes it one cluster again before anybody is taken for dead.
-func (m *Machine) unheard(doubt []Entry) {
-	for range min(unheardEach, len(doubt)) {
-		e := &doubt[m.rng.IntN(len(doubt))]
+// unheard has the host look for paths to some of those whom this node doubted a tick ago and who
+// have not spoken. Where the neighbours of some nodes are all among themselves, no broadcast comes
+// out, and no doubt comes in; whoever gets a link to one of them makes it one cluster again
+// before anybody is taken for dead. Who speaks has its path: to hide its steps buys nobody a dial.
+func (m *Machine) unheard() {
+	silent := slices.DeleteFunc(m.doubts, func(e Entry) bool {
+		r := m.table.find(e.Peer)
+		return r == nil || !r.up() || r.stamp(e.Inc, e.Ref) != 0 || m.now-r.moved < m.doubtful()
+	})
+	m.doubts = nil
+	m.rng.Shuffle(len(silent), func(i, j int) { silent[i], silent[j] = silent[j], silent[i] })
+	for _, e := range silent[:min(unheardEach, len(silent))] {
 		m.out.Events = append(m.out.Events, overlay.Event{Kind: overlay.Unheard, Peer: e.Peer, Inc: e.Inc})
 	}
 }

@@ -46,6 +46,7 @@ type Machine struct {
 	stepAt    overlay.Time
 	steps     []step  // of counters, not passed on yet
 	late      []Entry // those whose steps were overdue at the last tick
+	doubts    []Entry // those whom this node doubted at the last tick
 	scan      int
 	compareAt overlay.Time
 	rounds    int               // comparisons since the last that brought something, about

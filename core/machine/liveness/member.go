@@ -211,6 +211,7 @@ func (m *Machine) scanTable() int {
 	}
 	m.late = late
 	m.inquireLate()
+	m.unheard()
 	m.doubtLate(late)
 	m.forget(gone)
 	return len(late)
