@@ -78,14 +78,20 @@ func (m *Machine) doubtLate(late []Entry) {
 // have not spoken. Where the neighbours of some nodes are all among themselves, no broadcast comes
 // out, and no doubt comes in; whoever gets a link to one of them makes it one cluster again
 // before anybody is taken for dead. Who speaks has its path: to hide its steps buys nobody a dial.
+// A link that is forced costs both ends another, so this is rare, and a node that is not well,
+// and perhaps deaf, does not do it.
 func (m *Machine) unheard() {
 	silent := slices.DeleteFunc(m.doubts, func(e Entry) bool {
 		r := m.table.find(e.Peer)
 		return r == nil || !r.up() || r.stamp(e.Inc, e.Ref) != 0 || m.now-r.moved < m.doubtful()
 	})
 	m.doubts = nil
+	if m.health.score > 0 || m.now < m.seekAt { // it may rather be this node that does not hear
+		return
+	}
 	m.rng.Shuffle(len(silent), func(i, j int) { silent[i], silent[j] = silent[j], silent[i] })
 	for _, e := range silent[:min(unheardEach, len(silent))] {
+		m.seekAt = m.now + m.patience()
 		m.out.Events = append(m.out.Events, overlay.Event{Kind: overlay.Unheard, Peer: e.Peer, Inc: e.Inc})
 	}
 }

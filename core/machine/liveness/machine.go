@@ -44,9 +44,10 @@ type Machine struct {
 	count     uint32 // own counter, since it began anew with a stamp:
 	counted   uint32 // that refutation
 	stepAt    overlay.Time
-	steps     []step  // of counters, not passed on yet
-	late      []Entry // those whose steps were overdue at the last tick
-	doubts    []Entry // those whom this node doubted at the last tick
+	steps     []step       // of counters, not passed on yet
+	late      []Entry      // those whose steps were overdue at the last tick
+	doubts    []Entry      // those whom this node doubted at the last tick
+	seekAt    overlay.Time // not before does this node look for paths again
 	scan      int
 	compareAt overlay.Time
 	rounds    int               // comparisons since the last that brought something, about
