@@ -94,6 +94,8 @@ func (l *life) onMember(e membership.Event) {
 		l.broadcast.Up(e.Node)
 	case membership.PeerDown:
 		l.broadcast.Down(e.Node)
+	case membership.MemberUp:
+		l.outlive(e)
 	case membership.Isolated, membership.Connected:
 		l.isolated.Store(e.Type == membership.Isolated)
 	case membership.Partitioned, membership.Healed:

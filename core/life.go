@@ -58,8 +58,9 @@ type life struct {
 	dead      refusals // what is told of them as events
 	bootstrap *bootstrap.Bootstrap
 
-	memberKeys keyTable
-	distances  distances
+	memberKeys  keyTable
+	distances   distances
+	linkedLives linkedLives
 
 	meters  *observe.Meters
 	started time.Time

@@ -49,6 +49,7 @@ func asPeer(p link.Peer) membership.Peer {
 // Up tells whoever listens, and then membership, whose own events follow from it.
 func (o *observer) Up(p link.Peer) {
 	o.life.meters.Opened()
+	o.life.linkedLives.up(p)
 	o.life.publish("link", "up", p.Node, "", map[string]string{"address": p.Remote.String(), "proof": p.Proof.String()})
 	if isMember(p) {
 		o.life.membership.Input(membership.Input{Kind: membership.LinkUp, Peer: asPeer(p)})
@@ -65,6 +66,7 @@ func (o *observer) Moved(p link.Peer) {
 
 // Down tells whoever listens, then membership, and fails calls that wait for the peer.
 func (o *observer) Down(p link.Peer, code transport.CloseCode, text string) {
+	o.life.linkedLives.down(p)
 	o.life.publish("link", "down", p.Node, text, map[string]string{"code": code.String()})
 	if isMember(p) {
 		o.life.membership.Input(membership.Input{Kind: membership.LinkDown, Peer: asPeer(p), Code: code, Text: text})

@@ -188,9 +188,8 @@ func (w *witness) comesBack() {
 	w.until("the new life everywhere", w.all(func(n string) bool { return w.undisturbed(n) && w.isNew(n) }))
 }
 
-// hides kills c and says until when what it offers is seen. If it takes too long c is
-// started again: that of a node which dies a second after it was started takes twice as long
-// as that of others, and the machine may be busy.
+// hides kills c, which was started a moment ago, and says until when what it offers is seen. If it
+// takes too long, as on a machine that is busy, c is started again.
 func (w *witness) hides() (took time.Duration) {
 	w.Helper()
 	begun := time.Now()

@@ -24,6 +24,11 @@ func (w *World[M]) apply(p overlay.Peer, h *host[M]) {
 	if w.out.Discover {
 		w.discover(p)
 	}
+	for i := range w.out.Events {
+		if e := &w.out.Events[i]; e.Kind == overlay.MemberUp {
+			w.outlive(p, e.Peer, e.Inc)
+		}
+	}
 	if w.cfg.Observe != nil {
 		for i := range w.out.Events {
 			w.cfg.Observe(w.now, p, &w.out.Events[i])

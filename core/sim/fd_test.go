@@ -23,6 +23,7 @@ func livenessScenarios() []scenario {
 		{name: "fd-9", about: "a partition longer than anybody is remembered, and its end", nodes: 60, big: 500, raced: 20, run: checkSplit},
 		{name: "fd-10", about: "clocks are off by an hour", nodes: 100, big: 1000, raced: 40, twin: 40, run: checkSkew},
 		{name: "fd-11", about: "neighbours are thrown out for others all the time, until the overlay falls into islands: nobody is down", nodes: 12, raced: 12, seeds: 10, run: checkIslands},
+		{name: "fd-12", about: "a process is killed, started again, and killed a second later: everybody knows within 9 s", nodes: 4, big: 100, raced: 4, seeds: 10, run: checkShortLife},
 	}
 }
 
@@ -345,6 +346,30 @@ func checkIslands(t *testing.T, r round) {
 	}
 	if n := w.count(overlay.MemberDown, anybody) + w.count(overlay.Partitioned, anybody); n > 0 || islands < 3 || lasted > time.Minute {
 		t.Errorf("FD-11: %d times somebody was taken for down, or a partition seen, where the overlay had fallen apart %d times, for %v at most", n, islands, lasted)
+	}
+	checked(t, w.World)
+}
+
+// FD-12. A node that has started again has one neighbour, whom it joins through. The others of a
+// small cluster still have a link to its former life, which falls silent only later; if they waited for
+// that, they would be no observers of the second death.
+func checkShortLife(t *testing.T, r round) {
+	w := admit(r, nil)
+	p := w.anyone()
+	w.Kill(p)
+	w.RunFor(200 * time.Millisecond)
+	w.Start(p)
+	w.join(p)
+	w.RunFor(time.Second)
+	if !w.whole() {
+		t.Errorf("FD-12: its second life is not known to all after a second")
+	}
+	w.events = nil
+	at := w.Now()
+	w.Kill(p)
+	w.RunFor(20 * time.Second)
+	if last, n := w.last(overlay.MemberDown, p); n != len(w.Living()) || last-at > 9*time.Second {
+		t.Errorf("FD-12: %d of %d took it for down within %v, want 9 s", n, len(w.Living()), last-at)
 	}
 	checked(t, w.World)
 }

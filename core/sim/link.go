@@ -153,6 +153,17 @@ func (w *World[M]) closeLink(p, other overlay.Peer, reason overlay.Reason) {
 	w.drop(ref, side)
 }
 
+// outlive ends a link at the end of a node that knows of a later life at the other.
+func (w *World[M]) outlive(p, other overlay.Peer, inc uint64) {
+	ref, side := w.find(p, other)
+	if ref == 0 {
+		return
+	}
+	if l := &w.links[ref]; l.ends[1-side].inc < inc {
+		w.schedule(w.now, &event[M]{kind: evLinkDown, to: p, from: other, link: ref, gen: l.gen, side: side, reason: overlay.Restarted})
+	}
+}
+
 // drop takes one end of a link down; with the second the link is gone.
 func (w *World[M]) drop(ref uint32, side uint8) {
 	l := &w.links[ref]

@@ -61,7 +61,8 @@ const Contract = "barrel.plugin.membership.v1"
 type Env struct {
 	plugin.Env
 	Network Network
-	// Emit publishes an event. It never blocks and keeps the order of calls.
+	// Emit publishes an event. It never blocks and keeps the order of calls. With the MemberUp of
+	// a life later than the one that is linked, that link ends: LinkDown with CloseRestarted.
 	Emit func(Event)
 	// Signer signs what this node says of itself, for trust.ForMembership.
 	Signer trust.Signer
@@ -166,7 +167,7 @@ type Input struct {
 	Peer  Peer                // the node at the other end; of a Broadcast the one that passed it on
 	Data  []byte              // Frame, Broadcast: the bytes; the plugin may keep them
 	Nodes []name.Node         // Tree
-	Code  transport.CloseCode // LinkDown: why; CloseNone when the peer was lost
+	Code  transport.CloseCode // LinkDown: why; CloseNone when the peer was lost; CloseRestarted when a later life is known
 	Text  string              // LinkDown: the same for people
 }
 

@@ -105,7 +105,18 @@ func (f *fabric) find(a, b *station) *fabricLink {
 func (f *fabric) replaceDead(a, b *station) {
 	for _, l := range slices.Clone(f.links) {
 		if l.a.node == a.node && l.b.node == b.node || l.a.node == b.node && l.b.node == a.node {
-			f.drop(l, transport.CloseSilent)
+			f.drop(l, transport.CloseRestarted)
+		}
+	}
+}
+
+// outlived ends the link to an earlier life of a node of which s knows a later one.
+func (f *fabric) outlived(s *station, node name.Node, inc uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, l := range slices.Clone(f.links) {
+		if to := l.other(s); to != nil && to.node == node && to.inc < inc {
+			f.drop(l, transport.CloseRestarted)
 		}
 	}
 }

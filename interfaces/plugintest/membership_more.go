@@ -98,6 +98,21 @@ func membershipRestart(t T, h MembershipHarness) {
 	a.expectNever(b, membership.MemberLeft)
 }
 
+// membershipReborn: nobody has noticed that c died, and one node only hears from itself that it
+// is back. The other learns of it, which ends its link to the dead, and must make a new one.
+func membershipReborn(t T, h MembershipHarness) {
+	f := newFabric(t, h)
+	a, b, c := f.start("a"), f.start("b"), f.start("c")
+	b.join(a)
+	c.join(a)
+	f.settled(a, b, c)
+	c.end()
+	c2 := f.start("c")
+	c2.join(a)
+	f.eventually("a link of b to the new life of c", func() bool { return f.linked(b, c2) })
+	f.settled(a, b, c2)
+}
+
 func membershipPast(t T, h MembershipHarness) {
 	f := newFabric(t, h)
 	a, b := f.start("a"), f.start("b")

@@ -150,6 +150,9 @@ func (s *station) post(in membership.Input) {
 }
 
 func (s *station) emit(e membership.Event) {
+	if e.Type == membership.MemberUp {
+		s.f.outlived(s, e.Node, e.Incarnation)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.events = append(s.events, e)

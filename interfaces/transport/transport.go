@@ -190,11 +190,15 @@ const (
 	CloseSilent    CloseCode = 7 // nothing was heard for the idle time
 	CloseBusy      CloseCode = 8 // too many connections or streams; try later
 	CloseDropped   CloseCode = 9 // this node was told to let the peer go; not a failure
+
+	// CloseRestarted: a later life of the peer is known. It is a node's own finding about its
+	// end of a link; from a peer it counts as CloseProtocol.
+	CloseRestarted CloseCode = 10
 )
 
 // String is the word for the code that logs and events use.
 func (c CloseCode) String() string {
-	words := [...]string{"none", "stopping", "leaving", "idle", "duplicate", "refused", "protocol", "silent", "busy", "dropped"}
+	words := [...]string{"none", "stopping", "leaving", "idle", "duplicate", "refused", "protocol", "silent", "busy", "dropped", "restarted"}
 	if int(c) < len(words) {
 		return words[c]
 	}

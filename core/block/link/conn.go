@@ -30,7 +30,7 @@ type conn struct {
 	wanted      atomic.Int64  // the same without what passes between neighbours
 	inUse       atomic.Int32  // open streams that keep the link from being idle
 	open        atomic.Int32  // all open streams, pooled ones too
-	buried      atomic.Bool   // of an earlier life of the peer: nothing more is delivered
+	buried      atomic.Bool   // of a life of the peer that is over: nothing more is delivered
 	peerDrained atomic.Bool   // the peer has no stream here any more and opens none
 	beating     atomic.Bool   // a heartbeat is being sent
 	farewell    atomic.Pointer[transport.CloseError]
@@ -287,19 +287,27 @@ func (c *conn) finish() {
 	c.links.lost(c)
 }
 
+// said is the code of a close. What only this end can find out is not for the peer to say.
+func said(e *transport.CloseError) transport.CloseCode {
+	if e.Remote && e.Code == transport.CloseRestarted {
+		return transport.CloseProtocol
+	}
+	return e.Code
+}
+
 // cause says why the connection ended: the code, and the same for people.
 func (c *conn) cause() (transport.CloseCode, string) {
 	if c.buried.Load() {
-		return transport.CloseNone, "the node started again"
+		return transport.CloseRestarted, "the node started again"
 	}
 	if last := c.farewell.Load(); last != nil && last.Code != transport.CloseNone {
-		return last.Code, printable(last.Reason)
+		return said(last), printable(last.Reason)
 	}
 	err := context.Cause(c.t.Context())
 	var closed *transport.CloseError
 	switch {
 	case errors.As(err, &closed):
-		return closed.Code, printable(closed.Reason)
+		return said(closed), printable(closed.Reason)
 	case errors.Is(err, transport.ErrSilent):
 		return transport.CloseSilent, err.Error()
 	case err == nil:

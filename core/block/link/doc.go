@@ -44,6 +44,13 @@
 // more (drained); then the dialer of the loser closes it, with code duplicate. Streams
 // in use are waited for as long as they last. To the observer all that is one link.
 //
+// # A node that starts again
+//
+// A connection with a later life of the peer ends those with earlier ones before it counts, and so
+// does the word that there is such a life (Outlived), which mostly comes before: a dead
+// node that started again elsewhere looks for as long as the idle time as if it were alive.
+// To the observer that is a link down, as restarted, and a new one up.
+//
 // # Idle links
 //
 // An end that has not used a link for long asks whether it may be closed. If the peer

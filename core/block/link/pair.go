@@ -124,8 +124,7 @@ func (l *Links) mayJoin(c *conn) (transport.CloseCode, error) {
 func (p *peer) obstacle(c *conn) *conn {
 	for _, old := range p.conns {
 		if old.peer.Incarnation < c.peer.Incarnation {
-			old.buried.Store(true)
-			old.endApart(transport.CloseDuplicate, "a later life of the node is linked")
+			old.bury("a later life of the node is linked")
 			return old
 		}
 		if old.closing() && (p.current == nil || p.current.closing()) {
@@ -133,6 +132,30 @@ func (p *peer) obstacle(c *conn) *conn {
 		}
 	}
 	return nil
+}
+
+// Outlived ends what there is of links to lives of node before that one, with CloseRestarted: the
+// node has started again, and its old life will not say that it is over.
+func (l *Links) Outlived(node name.Node, incarnation uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.peers[node]
+	if p == nil {
+		return
+	}
+	for _, c := range p.conns {
+		if c.peer.Incarnation < incarnation {
+			c.bury("a later life of the node is known")
+			p.leave(c)
+		}
+	}
+}
+
+// bury ends a connection with a life of the peer that is over. If that runs all the same, it is a
+// twin, and hears that it is one too many.
+func (c *conn) bury(why string) {
+	c.buried.Store(true)
+	c.endApart(transport.CloseDuplicate, why)
 }
 
 // admitTo makes c one of the connections of p and settles which one is used.

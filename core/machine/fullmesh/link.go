@@ -117,6 +117,8 @@ func (m *Machine) lost(r *record, code transport.CloseCode) {
 		m.departed(r)
 	case transport.CloseStopping:
 		m.down(r, ReasonStopped)
+	case transport.CloseRestarted:
+		m.down(r, ReasonRestarted)
 	case transport.CloseIdle:
 		m.again(r, 0)
 	case transport.CloseDropped:

@@ -135,6 +135,10 @@ func (m *Machine) linkDown(p overlay.Peer, inc uint64, why overlay.Reason) {
 		case why == overlay.Leaving:
 			m.remove(i, why)
 			m.forget(p)
+		case why == overlay.Restarted: // it may have one neighbour only, who alone would see it die
+			m.remove(i, why)
+			m.keep(p, m.now+m.cfg.Retry)
+			m.ask(p, toFill)
 		default:
 			m.remove(i, why)
 			m.keep(p, m.now+m.cfg.Retry)

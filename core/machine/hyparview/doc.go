@@ -45,7 +45,8 @@
 // it knows, asks discovery (Effects.Discover) and joins again. A node with neighbours
 // dials one of the remembered now and then, and one that answers becomes a neighbour
 // at once: two islands that lost each other become one again without anybody's help.
-// Who left by its own word is not dialed until it comes by itself.
+// Who left by its own word is not dialed until it comes by itself. A neighbour that has started again
+// is asked at once: it knows hardly anybody.
 //
 // # Hostile peers
 //

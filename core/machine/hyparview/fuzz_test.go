@@ -138,13 +138,13 @@ func FuzzStep(f *testing.F) {
 // scripted makes an input of four bytes.
 func scripted(b []byte, armed []overlay.Timer) overlay.Input[Message] {
 	peer := overlay.Peer(b[1] % 16)
-	in := overlay.Input[Message]{Peer: peer, Inc: uint64(b[2] % 3), Reason: overlay.Reason(b[3] % 10)}
+	in := overlay.Input[Message]{Peer: peer, Inc: uint64(b[2] % 3), Reason: overlay.Reason(b[3] % 11)}
 	in.Kind = overlay.InKind(b[0]%7 + 1)
 	in.Msg = Message{Kind: Kind(b[2] % 9), TTL: b[3], Flags: b[3] >> 4, Count: b[3], Subject: overlay.Peer(b[3] % 16)}
 	for i := range in.Msg.IDs {
 		in.Msg.IDs[i] = overlay.Peer(int(b[1]) * i % 40)
 	}
-	in.Cmd = overlay.Command{Op: overlay.Op(b[3] % 10), Peer: peer, Peers: in.Msg.IDs[:]}
+	in.Cmd = overlay.Command{Op: overlay.Op(b[3] % 11), Peer: peer, Peers: in.Msg.IDs[:]}
 	if len(armed) > 0 {
 		in.Timer = armed[int(b[1])%len(armed)]
 	}

@@ -227,7 +227,7 @@ func (s *stage) must(err error) {
 }
 
 func reason(word string) overlay.Reason {
-	for r := overlay.Lost; r <= overlay.Dropped; r++ {
+	for r := overlay.Lost; r <= overlay.Restarted; r++ {
 		if r.String() == word {
 			return r
 		}

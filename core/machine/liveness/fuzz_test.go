@@ -108,7 +108,7 @@ func scripted(m *Machine, b []byte, frames [][]byte) overlay.Input[Message] {
 	case 0:
 		return overlay.Input[Message]{Kind: overlay.InLinkUp, Peer: peer, Inc: uint64(b[3] % 4)}
 	case 1:
-		return overlay.Input[Message]{Kind: overlay.InLinkDown, Peer: peer, Inc: uint64(b[3] % 4), Reason: overlay.Reason(b[3] / 4 % 10)}
+		return overlay.Input[Message]{Kind: overlay.InLinkDown, Peer: peer, Inc: uint64(b[3] % 4), Reason: overlay.Reason(b[3] / 4 % 11)}
 	case 2:
 		return overlay.Input[Message]{Kind: overlay.InTimer, Timer: overlay.Timer{Owner: overlay.Liveness, Gen: m.gen}}
 	case 3:

@@ -75,7 +75,7 @@ const (
 	Isolated                           // no neighbours are left
 	Connected                          // there are neighbours again
 	Deliver                            // Peer (who sent it here), Key, Round, Data: a broadcast arrived
-	MemberUp                           // Peer, Inc
+	MemberUp                           // Peer, Inc: the host ends a link to an earlier life, as Restarted
 	MemberSuspect                      // Peer, Inc
 	MemberDown                         // Peer, Inc
 	MemberLeft                         // Peer, Inc

@@ -57,6 +57,7 @@ const (
 	Refused   = transport.CloseRefused   // not let in
 	Silent    = transport.CloseSilent    // nothing heard for the idle time
 	Dropped   = transport.CloseDropped   // released by the machine at one end
+	Restarted = transport.CloseRestarted // a later life of the peer is known
 )
 
 // Owner says which machine of a node a timer or a record belongs to.
