@@ -66,7 +66,9 @@ func (m *mind) joinError(p overlay.Peer, why overlay.Reason) error {
 	return fmt.Errorf("the link ended: %s", why)
 }
 
-// leave says good-bye to all, and lets the neighbours go when they have read it.
+// leave says good-bye to all, and lets the neighbours go when they have read it. Whoever has a
+// link hears it over that as well: one that has just taken this node in may have it for a
+// neighbour while it is none here, and no broadcast goes there.
 func (m *mind) leave(answer chan error) {
 	if m.hv.HasLeft() {
 		m.acts = append(m.acts, act{kind: actAnswer, answer: answer})
@@ -77,6 +79,9 @@ func (m *mind) leave(answer chan error) {
 		return // under way
 	}
 	m.life(overlay.Input[liveness.Message]{Kind: overlay.InCommand, Cmd: overlay.Command{Op: overlay.OpLeave}})
+	for _, linked := range m.book.linkedOnes() {
+		m.introduce(linked)
+	}
 	m.acts = append(m.acts, act{kind: actFlush})
 }
 

@@ -123,8 +123,8 @@ func (m *mind) heard(e *entry, data []byte) {
 }
 
 // introduced takes a peer's own record: it proves to others what the link proved here,
-// and that the peer takes part. One that only visits, or has left, shows none, or one
-// that says so.
+// and that the peer takes part. One that only visits shows none. One that leaves shows
+// another, that says so.
 func (m *mind) introduced(e *entry, sealed []byte) {
 	record, sig, ok := member.Split(sealed)
 	if !ok {
@@ -132,15 +132,17 @@ func (m *mind) introduced(e *entry, sealed []byte) {
 		return
 	}
 	who, r, ok := m.book.learn(record, sig)
-	if !ok || who != e || r.Incarnation != e.linked || r.Left {
+	if !ok || who != e || r.Incarnation != e.linked {
 		return
 	}
 	entry := liveness.Entry{
-		Peer: e.peer, State: liveness.Alive, Inc: r.Incarnation, Ref: r.Ref, Verified: true,
+		Peer: e.peer, State: liveness.Left, Inc: r.Incarnation, Ref: r.Ref, Verified: true,
 		Proof: &liveness.Proof{Record: record, Sig: sig},
 	}
-	e.member = true
-	m.life(overlay.Input[liveness.Message]{Kind: overlay.InLinkUp, Peer: e.peer, Inc: e.linked})
+	if !r.Left {
+		entry.State, e.member = liveness.Alive, true
+		m.life(overlay.Input[liveness.Message]{Kind: overlay.InLinkUp, Peer: e.peer, Inc: e.linked})
+	}
 	m.life(overlay.Input[liveness.Message]{Kind: overlay.InMsg, Peer: e.peer, Inc: e.linked,
 		Msg: liveness.Message{Kind: liveness.Records, Entries: []liveness.Entry{entry}}})
 }

@@ -30,8 +30,8 @@ func TestWhoIsNotHeardIsDialed(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		d.expect(far.node, membership.Alive, "it is dialed before")
-		if took := time.Since(began); took < 10*time.Second || took > 14*time.Second {
-			t.Errorf("dialed after %v of silence, want 13 s", took)
+		if took := time.Since(began); took < 12*time.Second || took > 16*time.Second { // it is doubted at 12 to 14.5 s, by chance, and dialed if it does not speak for a tick
+			t.Errorf("dialed after %v of silence, want 12 to 16 s", took)
 		}
 	})
 }
