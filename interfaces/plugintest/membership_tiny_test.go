@@ -214,6 +214,7 @@ func (y *tiny) frame(m *tinyMember, peer membership.Peer, frame string) {
 	case strings.HasPrefix(frame, "J") && y.left:
 		_ = y.env.Network.Send(m.Node, []byte(y.tag("R")))
 		y.env.Network.Disconnect(m.Node, transport.CloseLeaving, "left")
+	case y.left: // what was said before it left
 	case strings.HasPrefix(frame, "J"), strings.HasPrefix(frame, "A"):
 		y.alive(m, peer)
 		if frame[0] == 'J' {
