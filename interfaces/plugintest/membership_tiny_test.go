@@ -39,6 +39,7 @@ type tinyFlaws struct {
 type tinyMember struct {
 	membership.Member
 	link    bool
+	closing bool // by this node; what still comes over the link was said before it left
 	linkInc uint64
 	dialing bool
 }
@@ -150,9 +151,20 @@ func (y *tiny) Leave(context.Context) error {
 		}
 	}
 	if !y.flaws.notSticky {
-		y.known = map[name.Node]*tinyMember{}
+		y.forget()
 	}
 	return nil
+}
+
+// forget leaves nothing but the links that are being closed.
+func (y *tiny) forget() {
+	known := y.known
+	y.known = map[name.Node]*tinyMember{}
+	for node, m := range known {
+		if m.link {
+			y.known[node] = &tinyMember{Member: membership.Member{Node: node}, link: true, closing: true, linkInc: m.linkInc}
+		}
+	}
 }
 
 func (y *tiny) Input(in membership.Input) {
@@ -172,12 +184,15 @@ func (y *tiny) Input(in membership.Input) {
 	if past := in.Peer.Incarnation < max(m.Incarnation, m.linkInc); past && !y.flaws.pastSpeaks {
 		return
 	}
-	switch in.Kind {
-	case membership.LinkUp:
+	switch {
+	case in.Kind == membership.LinkUp:
 		y.linkUp(m, in.Peer)
-	case membership.LinkDown:
+	case m.closing && in.Kind == membership.LinkDown:
+		m.link, m.closing = false, false
+	case m.closing:
+	case in.Kind == membership.LinkDown:
 		y.linkDown(m, in.Code)
-	case membership.Frame:
+	case in.Kind == membership.Frame:
 		y.frame(m, in.Peer, string(in.Data))
 	}
 }
@@ -188,7 +203,7 @@ func (y *tiny) linkUp(m *tinyMember, peer membership.Peer) {
 		y.apart(m)
 		y.set(m, membership.Down, membership.MemberDown)
 	}
-	m.link, m.linkInc = true, peer.Incarnation
+	m.link, m.closing, m.linkInc = true, false, peer.Incarnation
 	if y.left || m.State == membership.Left && m.Incarnation == peer.Incarnation {
 		return
 	}
@@ -214,7 +229,6 @@ func (y *tiny) frame(m *tinyMember, peer membership.Peer, frame string) {
 	case strings.HasPrefix(frame, "J") && y.left:
 		_ = y.env.Network.Send(m.Node, []byte(y.tag("R")))
 		y.env.Network.Disconnect(m.Node, transport.CloseLeaving, "left")
-	case y.left: // what was said before it left
 	case strings.HasPrefix(frame, "J"), strings.HasPrefix(frame, "A"):
 		y.alive(m, peer)
 		if frame[0] == 'J' {
