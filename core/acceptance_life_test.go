@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,6 +72,40 @@ func TestStartStopStart(t *testing.T) {
 	}
 }
 
+// Who has a link to a node that died, and hears from others that it has started again, does not
+// wait until that link is silent, which it never is here. The new life does not dial it: it wants one
+// neighbour, and has one.
+func TestALinkToAnEarlierLifeEnds(t *testing.T) {
+	t.Parallel()
+	f := newField(t)
+	f.sets = append(f.sets, "transport.quic.idle_timeout=10m")
+	dir, a, x := t.TempDir(), f.start("a@127.0.0.1"), f.start("x@127.0.0.1")
+	f.join(x, a)
+	dead, kill := f.mortal(f.load("b@127.0.0.1", dir))
+	f.join(dead, a)
+	eventually(t, "x and b are neighbours", func() bool { return slices.Contains(x.View().Active, dead.Name()) })
+	events := record(t, x)
+	kill()
+	f.startIn(copyOfKey(t, dir), "b@127.0.0.1", "bootstrap.contact_nodes=a@127.0.0.1", "membership.hyparview.active_size=1")
+	eventually(t, "the link to the earlier life has ended", func() bool { return len(events.all("link", "down")) > 0 })
+	if e := events.first("link", "down"); e.Node != dead.Name() || e.Extra["code"] != "restarted" {
+		t.Errorf("the first link that went down is that with %s: %s", e.Node, e.Extra["code"])
+	}
+}
+
+// copyOfKey is a data folder with the key of another: who has died here still holds the lock of
+// its own.
+func copyOfKey(t *testing.T, dir string) string {
+	t.Helper()
+	copied := t.TempDir()
+	key, err := os.ReadFile(filepath.Join(dir, "keys", "node.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(copied, "keys", "node.key"), string(key))
+	return copied
+}
+
 // A node that died and starts again with its data is the same node in a later life. What
 // was said to the earlier one does not reach it.
 func TestALaterLifeReplacesTheEarlier(t *testing.T) {
@@ -86,13 +121,7 @@ func TestALaterLifeReplacesTheEarlier(t *testing.T) {
 	}
 	kill()
 	events := record(t, a)
-	copied := t.TempDir() // the dead one still holds the lock of its own folder
-	key, err := os.ReadFile(filepath.Join(dir, "keys", "node.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(copied, "keys", "node.key"), string(key))
-	b := f.startIn(copied, "b@127.0.0.1", "bootstrap.contact_nodes=a@127.0.0.1")
+	b := f.startIn(copyOfKey(t, dir), "b@127.0.0.1", "bootstrap.contact_nodes=a@127.0.0.1")
 	eventually(t, "the later life is a member", func() bool {
 		m := a.Members()
 		return len(m) == 2 && m[1].State == membership.Alive && m[1].Incarnation > old.Incarnation

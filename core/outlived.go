@@ -9,14 +9,18 @@ import (
 	"github.com/barrelp2p/barrel/interfaces/name"
 )
 
-// linkedLives is which life of each linked node is linked. Nothing is called with its lock
-// held, so links and membership may ask whatever locks they hold themselves.
+// linkedLives is which life of each linked member is linked. Nothing is called with its lock
+// held, so links and membership may ask whatever locks they hold themselves. Who is no member proved
+// no key, or takes no part: what members say of the name may be about somebody else.
 type linkedLives struct {
 	mu    sync.Mutex
 	lives map[name.Node]uint64
 }
 
 func (l *linkedLives) up(p link.Peer) {
+	if !isMember(p) {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.lives == nil {

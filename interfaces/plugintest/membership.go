@@ -71,7 +71,7 @@ func membershipChecks() []check[MembershipHarness] {
 		{"partition heals", membershipHeal},
 		{outageCheck, membershipOutage},
 		{"restart begins a new life", membershipRestart},
-		{"a new life has its neighbours at once", membershipReborn},
+		{"a new life is linked while the old one seems to last", membershipReborn},
 		{"dead past does not speak", membershipPast},
 		{"peaceful close is no failure", membershipPeace},
 		{"input never blocks", membershipInput},

@@ -47,7 +47,7 @@ func TestMembershipSuiteCatches(t *testing.T) {
 		{tinyFlaws{neverAlone: true}, "an outage heals by itself", "isolated"},
 		{tinyFlaws{noHeal: true}, "an outage heals by itself", "alive"},
 		{tinyFlaws{noRestart: true}, "restart begins a new life", "before its old one"},
-		{tinyFlaws{noHearsay: true}, "a new life has its neighbours at once", "as a neighbour"},
+		{tinyFlaws{noHearsay: true}, "a new life is linked while the old one seems to last", "as a neighbour"},
 		{tinyFlaws{pastSpeaks: true}, "dead past does not speak", "earlier life"},
 		{tinyFlaws{idleIsDeath: true}, "peaceful close is no failure", "peaceful close for a failure"},
 		{tinyFlaws{inputWaits: true}, "input never blocks", "Inputs while Connect hangs"},

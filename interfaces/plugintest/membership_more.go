@@ -99,7 +99,7 @@ func membershipRestart(t T, h MembershipHarness) {
 }
 
 // membershipReborn: nobody has noticed that c died, and one node only hears from itself that it
-// is back. The other learns of it, which ends its link to the dead, and must make a new one.
+// is back. In this network the link of the other to the dead never falls by itself.
 func membershipReborn(t T, h MembershipHarness) {
 	f := newFabric(t, h)
 	a, b, c := f.start("a"), f.start("b"), f.start("c")

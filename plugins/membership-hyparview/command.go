@@ -82,6 +82,7 @@ func (m *mind) leave(answer chan error) {
 	for _, linked := range m.book.linkedOnes() {
 		m.introduce(linked)
 	}
+	m.collect() // what is flushed comes first
 	m.acts = append(m.acts, act{kind: actFlush})
 }
 

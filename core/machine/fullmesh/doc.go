@@ -30,6 +30,7 @@
 //
 //	leaving            left, at once
 //	stopping           down, at once
+//	restarted          down, at once: a later life is known
 //	idle               alive; dialed again at once
 //	dropped            alive; dialed again after RetryMax, or by the other side
 //	duplicate          another link won; checked with one Connect, which is no news

@@ -105,7 +105,7 @@ func command(w *world, verb string, args []string) {
 }
 
 func closeCode(word string) transport.CloseCode {
-	for c := transport.CloseNone; c <= transport.CloseDropped; c++ {
+	for c := transport.CloseNone; c <= transport.CloseRestarted; c++ {
 		if c.String() == word {
 			return c
 		}

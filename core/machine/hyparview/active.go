@@ -62,6 +62,18 @@ func (m *Machine) lost(i int, why overlay.Reason) {
 	}
 }
 
+// restarted: a neighbour has begun a later life. That may have one neighbour only, who alone would
+// see it die, so it is asked at once; but a member that begins one life after the other is
+// not run after.
+func (m *Machine) restarted(i int) {
+	p := m.active[i].peer
+	m.remove(i, overlay.Restarted)
+	m.keep(p, m.now+m.cfg.Retry)
+	if m.once(&m.rushed, p, m.cfg.Retry) {
+		m.ask(p, toFill)
+	}
+}
+
 // remove takes a neighbour out of the active view and says so.
 func (m *Machine) remove(i int, why overlay.Reason) {
 	n := m.active[i]

@@ -130,15 +130,13 @@ func (m *Machine) request(i int) {
 func (m *Machine) linkDown(p overlay.Peer, inc uint64, why overlay.Reason) {
 	if i := m.neighbourAt(p); i >= 0 && m.active[i].inc == inc {
 		switch {
+		case why == overlay.Restarted:
+			m.restarted(i)
 		case overlay.Evidence(why):
 			m.lost(i, why)
 		case why == overlay.Leaving:
 			m.remove(i, why)
 			m.forget(p)
-		case why == overlay.Restarted: // it may have one neighbour only, who alone would see it die
-			m.remove(i, why)
-			m.keep(p, m.now+m.cfg.Retry)
-			m.ask(p, toFill)
 		default:
 			m.remove(i, why)
 			m.keep(p, m.now+m.cfg.Retry)
@@ -148,11 +146,11 @@ func (m *Machine) linkDown(p overlay.Peer, inc uint64, why overlay.Reason) {
 	i := m.askOf(p)
 	switch {
 	case i < 0 || !m.asks[i].sent:
-	case overlay.Evidence(why):
-		m.fruitless(m.unask(i), why)
-	case why == overlay.Idle || why == overlay.Duplicate:
+	case why == overlay.Idle || why == overlay.Duplicate || why == overlay.Restarted:
 		m.asks[i].sent = false // no answer at all: ask again, for as long as the time for it lasts
 		m.out.Dials = append(m.out.Dials, p)
+	case overlay.Evidence(why):
+		m.fruitless(m.unask(i), why)
 	default:
 		m.settle(m.unask(i), false, why)
 		if !m.remembers(p) {

@@ -11,6 +11,6 @@ func (m *Machine) Clone(rng *rand.Rand) *Machine {
 	c.rng, c.out = rng, nil
 	c.active = append(c.near[:0:inline], m.active...)
 	c.passive = pool{peers: slices.Clone(m.passive.peers), info: slices.Clone(m.passive.info)}
-	c.asks, c.memory, c.forced = slices.Clone(m.asks), slices.Clone(m.memory), slices.Clone(m.forced)
+	c.asks, c.memory, c.forced, c.rushed = slices.Clone(m.asks), slices.Clone(m.memory), slices.Clone(m.forced), slices.Clone(m.rushed)
 	return &c
 }

@@ -37,7 +37,7 @@ const (
 	dialsAlone   = 16               // asks at a time without neighbours
 	contacts     = 3                // of discovery that are joined at a time
 	refusals     = 5                // in a row before a pause
-	forcedKept   = 16               // peers that had their way, remembered for forcedPause
+	favoursKept  = 16               // peers that had their way, remembered for a while
 	forcedPause  = 10 * time.Second // before such a peer has its way again
 	mergePause   = 30 * time.Second // between two neighbours that were out of reach, of a node with a full view
 	reachShare   = 16               // one more of so many remembered is dialed at a time

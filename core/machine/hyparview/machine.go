@@ -21,7 +21,8 @@ type Machine struct {
 	cfg     Config
 	inc     uint64
 	memory  []remembered
-	forced  []force
+	forced  []favour // admitted at the price of others
+	rushed  []favour // asked at once, in a later life
 
 	refused   int          // requests in a row that were refused
 	pause     overlay.Time // no refill before

@@ -6,24 +6,27 @@ import (
 	"github.com/barrelp2p/barrel/core/machine/overlay"
 )
 
-// force remembers that a peer was admitted at the price of another.
-type force struct {
+// favour remembers what a peer was granted, and until when not again.
+type favour struct {
 	peer  overlay.Peer
 	until overlay.Time
 }
 
-// mayForce reports whether a peer may have its way, and remembers that it had.
-func (m *Machine) mayForce(p overlay.Peer) bool {
-	m.forced = slices.DeleteFunc(m.forced, func(f force) bool { return f.until <= m.now })
-	if slices.ContainsFunc(m.forced, func(f force) bool { return f.peer == p }) {
+// once reports whether a peer may have its way, and remembers that it had.
+func (m *Machine) once(had *[]favour, p overlay.Peer, pause overlay.Time) bool {
+	*had = slices.DeleteFunc(*had, func(f favour) bool { return f.until <= m.now })
+	if slices.ContainsFunc(*had, func(f favour) bool { return f.peer == p }) {
 		return false
 	}
-	if len(m.forced) >= forcedKept {
-		m.forced = slices.Delete(m.forced, 0, 1)
+	if len(*had) >= favoursKept {
+		*had = slices.Delete(*had, 0, 1)
 	}
-	m.forced = append(m.forced, force{p, m.now + forcedPause})
+	*had = append(*had, favour{p, m.now + pause})
 	return true
 }
+
+// mayForce reports whether a peer may be admitted at the price of another.
+func (m *Machine) mayForce(p overlay.Peer) bool { return m.once(&m.forced, p, forcedPause) }
 
 func (m *Machine) onNeighbor(p overlay.Peer, inc uint64, flags uint8) {
 	switch {
