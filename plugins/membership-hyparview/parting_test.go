@@ -6,6 +6,7 @@ import (
 
 	"github.com/barrelp2p/barrel/core/machine/member"
 	"github.com/barrelp2p/barrel/interfaces/membership"
+	"github.com/barrelp2p/barrel/interfaces/transport"
 )
 
 // Whoever has a link hears the good-bye, also a contact that has taken this node in when its
@@ -49,6 +50,26 @@ func TestAGoodByeOverALink(t *testing.T) {
 		d.expect(a.node, membership.Left, "it said so")
 		if n := d.told(membership.MemberLeft, a.node); n != 1 {
 			t.Errorf("told %d times", n)
+		}
+	})
+}
+
+// A member that begins one life after the other has its neighbours dial it once a second, and not
+// as often as it can sign.
+func TestOneLifeAfterAnother(t *testing.T) {
+	atDesk(t, nil, func(t *testing.T, d *desk) {
+		d.joins(someone("m", 1))
+		for life := uint64(2); life < 12; life++ {
+			m := someone("m", life)
+			body, sig := m.record(0, false)
+			d.broadcast(announce(m, 0, false, body, sig)) // for which a host ends the link
+			d.input(membership.Input{Kind: membership.LinkDown, Peer: someone("m", life-1).peer(), Code: transport.CloseRestarted})
+			d.joins(m)
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if len(d.dialed) != 1 {
+			t.Errorf("dialed %d times in a moment, want once", len(d.dialed))
 		}
 	})
 }
