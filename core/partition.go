@@ -88,7 +88,8 @@ type Tally struct {
 func voteService(topic string) (name.Service, error) { return name.ParseService("_vote/" + topic) }
 
 // Voter answers proposals on a topic, a service name, with yes or no. The proposals of a
-// topic are of one type. It ends with the process that is returned.
+// topic are of one type. When ctx has ended, with the time of the proposer, what decide returns is no
+// vote any more. It ends with the process that is returned.
 func Voter[P any](n *Node, topic string, decide func(ctx context.Context, proposer name.Node, proposal P) bool) (*Process, error) {
 	service, err := voteService(topic)
 	if err != nil {
@@ -99,7 +100,8 @@ func Voter[P any](n *Node, topic string, decide func(ctx context.Context, propos
 		if err != nil {
 			return nil, err
 		}
-		return decide(ctx, m.From.Node, proposal), nil
+		yes := decide(ctx, m.From.Node, proposal)
+		return yes, ctx.Err() // what is decided too late, perhaps for that reason, is no vote
 	}})
 	if err != nil {
 		return nil, err
