@@ -87,6 +87,24 @@ func TestOwnRefutation(t *testing.T) {
 	}
 }
 
+// Others may believe one whom this node takes for down, and wait for its answer.
+func TestOwnRefutationOfOneWhoIsDown(t *testing.T) {
+	b := newBench(t, 2, nil)
+	b.wait(3*time.Second, others()...)
+	for _, observer := range []overlay.Peer{2, 3, 4, 5} {
+		b.accuse(observer, 9, 1, 0)
+	}
+	b.wait(3*time.Second, others()...)
+	b.want(9, Down)
+	b.accuse(9, 1, 5, 0)
+	b.wait(200*time.Millisecond, others()...)
+	if got := b.m.self().ref; got != 1 {
+		t.Errorf("refutation %d", got)
+	}
+	b.accuse(9, 8, 1, 0) // what it says of others does not count
+	b.want(8, Alive)
+}
+
 func TestInquiry(t *testing.T) {
 	for _, c := range []struct {
 		name   string

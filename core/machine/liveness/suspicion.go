@@ -40,14 +40,15 @@ func (m *Machine) accuse(dead []Entry) {
 }
 
 // obituary: a member does not reach others. It counts as one observer, whatever it
-// says how often.
+// says how often. Whom it says so of answers in any case: others may not know yet that the observer
+// itself is down.
 func (m *Machine) obituary(msg *Message) {
 	observer := m.table.find(msg.Peer)
 	switch {
 	case !msg.Verified:
 		m.stats.Unverified++
 		return
-	case observer == nil || !observer.up() || m.isSelf(msg.Peer):
+	case observer == nil || m.isSelf(msg.Peer):
 		m.stats.Strange++
 		return
 	}
@@ -59,6 +60,8 @@ func (m *Machine) obituary(msg *Message) {
 			m.stats.Strange++
 		case m.isSelf(e.Peer):
 			m.accused(e)
+		case !observer.up():
+			m.stats.Strange++
 		case r.stamp(e.Inc, e.Ref) > 0:
 			m.stats.Future++ // only the member itself raises it
 		case r.stamp(e.Inc, e.Ref) < 0 || !r.up():
