@@ -221,8 +221,11 @@ func (w *registrar) absent(long bool) overlay.Time {
 		w.offered[p] = nil
 		w.join(p)
 		w.offer(p, "service/1")
+		w.RunFor(time.Second) // or its contact may forget it before anybody else knows it
 	}
-	w.converge(30 * time.Second)
+	if w.converge(30 * time.Second); !w.equal() {
+		return 60 * time.Second
+	}
 	p := w.anyone()
 	w.Partition(func(q overlay.Peer) uint32 { return uint32(truth(q == p)) })
 	for range 3 {
