@@ -20,6 +20,7 @@ func hyparviewScenarios() []scenario {
 		{name: "hpv-10", about: "the control: Cyclon has its published weaknesses here too", nodes: 2000, big: 10000, raced: 1000, seeds: 1, run: checkCyclon},
 		{name: "hpv-12", about: "scale, and what a node costs", nodes: 2000, big: 50000, seeds: 1, alone: true, run: checkScale},
 		{name: "hpv-12-large", about: "the same, with 100,000 in make sim-long", nodes: 1000, big: 100000, seeds: 1, alone: true, run: checkScale},
+		{name: "hpv-13", about: "a storm of joins through one contact", nodes: 100, big: 1000, run: checkJoinStorm},
 	}
 }
 

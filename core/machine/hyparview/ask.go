@@ -9,10 +9,11 @@ import (
 // ask is a request to another node that is not answered: first the link is made, then
 // the request is sent.
 type ask struct {
-	peer overlay.Peer
-	gen  uint32
-	why  motive
-	sent bool
+	peer    overlay.Peer
+	gen     uint32
+	why     motive
+	sent    bool
+	waiting bool // a contact has told others instead
 }
 
 type motive uint8
@@ -38,7 +39,7 @@ func (m *Machine) askOf(p overlay.Peer) int {
 func (m *Machine) ask(p overlay.Peer, why motive) {
 	if i := m.askOf(p); i >= 0 {
 		m.asks[i].why = max(m.asks[i].why, why)
-		if why >= toEnter && m.asks[i].sent {
+		if why >= toEnter && m.asks[i].sent && !m.asks[i].waiting {
 			m.say(p, Message{Kind: Join})
 		}
 		return
@@ -116,11 +117,11 @@ func (m *Machine) needed(why motive) bool {
 // request sends what the link was made for.
 func (m *Machine) request(i int) {
 	a := &m.asks[i]
-	a.sent = true
+	a.sent, a.waiting = true, false
 	switch {
 	case a.why >= toEnter:
 		m.say(a.peer, Message{Kind: Join})
-	case a.why == toReach || len(m.active) == 0 && a.why == toFill:
+	case a.why == toReach || a.why == toFill && m.needy():
 		m.say(a.peer, Message{Kind: Neighbor, Flags: High})
 	default:
 		m.say(a.peer, Message{Kind: Neighbor})
@@ -167,7 +168,11 @@ func (m *Machine) dialFailed(p overlay.Peer, why overlay.Reason) {
 
 func (m *Machine) askTimeout(p overlay.Peer, gen uint32) {
 	i := m.askOf(p)
-	if i < 0 || m.asks[i].gen != gen {
+	switch {
+	case i < 0 || m.asks[i].gen != gen:
+		return
+	case m.asks[i].waiting:
+		m.refusedBy(m.unask(i), 0) // it has answered
 		return
 	}
 	m.fruitless(m.unask(i), overlay.Silent)
@@ -183,6 +188,55 @@ func (m *Machine) fruitless(a ask, why overlay.Reason) {
 		m.unreached(a.peer)
 	}
 	m.settle(a, m.isActive(a.peer), why)
+}
+
+// wait: a contact has sent word of this node to others instead of taking it in. It is asked again
+// until somebody comes, for as long as there is time for the request. A node that waits and has nobody
+// asks nobody else, so after that the contact may not have it wait for a while.
+func (m *Machine) wait(i int) {
+	switch a := &m.asks[i]; {
+	case a.waiting:
+	case a.why >= toEnter && m.once(&m.waited, a.peer, waitPause):
+		a.waiting = true
+		m.askAgain(a)
+	default:
+		m.refusedBy(m.unask(i), 0)
+	}
+}
+
+// askAgain plans to ask a contact again that has this node wait.
+func (m *Machine) askAgain(a *ask) {
+	m.out.Timers = append(m.out.Timers, overlay.Arm{
+		At:    m.now + m.around(m.cfg.Retry),
+		Timer: overlay.Timer{Owner: overlay.HyParView, Kind: timeWait, Gen: a.gen, Key: uint64(a.peer)},
+	})
+}
+
+func (m *Machine) waitedFor(p overlay.Peer, gen uint32) {
+	if i := m.askOf(p); i >= 0 && m.asks[i].gen == gen && m.asks[i].waiting {
+		m.say(p, Message{Kind: Join})
+		m.askAgain(&m.asks[i])
+	}
+}
+
+// waits reports whether this node has nobody, but a contact has sent word of it to others.
+func (m *Machine) waits() bool {
+	return len(m.active) == 0 && slices.ContainsFunc(m.asks, func(a ask) bool { return a.waiting })
+}
+
+// arrived: this node had nobody, and now somebody has come of those that contacts have sent word to.
+func (m *Machine) arrived() {
+	for i := len(m.asks) - 1; i >= 0; i-- {
+		if !m.asks[i].waiting {
+			continue
+		}
+		a := m.unask(i)
+		m.settle(a, true, 0)
+		if !m.isActive(a.peer) {
+			m.keep(a.peer, m.now+m.around(4*m.cfg.Retry))
+			m.hangUp(a.peer, overlay.Dropped)
+		}
+	}
 }
 
 // settle tells who asked for a join how it ended.

@@ -25,7 +25,8 @@ type Config struct {
 	Reach          overlay.Time // between two dials of the remembered
 	Settle         overlay.Time // before a free place is filled again, while most are taken
 	Rejoin         overlay.Time // between two calls of discovery without neighbours; 0: never
-	Greedy         bool         // who has few neighbours asks a newcomer whose walk passes by
+	Greedy         bool         // a walk ends at once where there is room, and does not where there is none
+	Handover       bool         // who must go is told for whom, and asks that one
 }
 
 // Limits that are not the user's business.
@@ -39,6 +40,7 @@ const (
 	refusals     = 5                // in a row before a pause
 	favoursKept  = 16               // peers that had their way, remembered for a while
 	forcedPause  = 10 * time.Second // before such a peer has its way again
+	waitPause    = 30 * time.Second // before a contact may have this node wait again
 	mergePause   = 30 * time.Second // between two neighbours that were out of reach, of a node with a full view
 	reachShare   = 16               // one more of so many remembered is dialed at a time
 	aloneRetry   = 4                // Retry times this is the longest wait without neighbours
@@ -51,7 +53,8 @@ func Default() Config {
 	return Config{
 		Active: 5, Passive: 120, ARWL: 6, PRWL: 3, ShuffleActive: 3, ShufflePassive: 4, ShuffleTTL: 6,
 		Shuffle: 10 * time.Second, Ask: 5 * time.Second, Retry: time.Second, RetryMax: 5 * time.Minute,
-		Fails: 5, MaxAge: 5 * time.Minute, Remember: 64, Reach: 10 * time.Second, Settle: time.Second, Rejoin: 5 * time.Second, Greedy: true,
+		Fails: 5, MaxAge: 5 * time.Minute, Remember: 64, Reach: 10 * time.Second, Settle: time.Second, Rejoin: 5 * time.Second,
+		Greedy: true, Handover: true,
 	}
 }
 

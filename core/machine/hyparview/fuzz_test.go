@@ -31,6 +31,7 @@ func sampleMessages() []Message {
 	return []Message{
 		{Kind: Join}, {Kind: ForwardJoin, TTL: 6, Subject: 7}, {Kind: Neighbor, Flags: High}, {Kind: Neighbor},
 		{Kind: Reply, Flags: Accept}, {Kind: Reply, Flags: Gone}, {Kind: Reply}, {Kind: Disconnect}, {Kind: Disconnect, Flags: Gone},
+		{Kind: Disconnect, Subject: 7}, {Kind: Reply, Flags: Wait},
 		full, {Kind: ShuffleReply, Count: 2, IDs: [MaxIDs]overlay.Peer{3, 4}}, {Kind: ShuffleReply},
 	}
 }

@@ -16,24 +16,54 @@ func (m *Machine) join(p overlay.Peer) {
 	}
 }
 
-// onJoin takes a newcomer in and sends word of it on a walk to each other neighbour.
+// onJoin takes a newcomer in and sends word of it on a walk to other neighbours. In a storm of
+// joins it sends word only: those that have just come would be turned out before
+// anybody else knows them.
 func (m *Machine) onJoin(p overlay.Peer, inc uint64) {
 	switch {
 	case m.left:
 		m.say(p, Message{Kind: Reply, Flags: Gone})
-		return
 	case m.isActive(p):
 		m.say(p, Message{Kind: Reply, Flags: Accept})
-		return
-	case !m.mayForce(p) && !m.room():
+	case m.unsettled() && m.once(&m.passed, p, m.cfg.Retry/2):
+		m.say(p, Message{Kind: Reply, Flags: Wait})
+		m.spread(p, m.walks()+1)
+	case m.room() || !m.unsettled() && m.mayForce(p):
+		walks := m.walks()
+		m.accept(p, inc)
+		m.spread(p, walks)
+	default:
 		m.say(p, Message{Kind: Reply})
-		return
 	}
-	m.accept(p, inc)
+}
+
+// walks is how many neighbours send word of a newcomer on a walk, as things are just before it is
+// taken in. As published it is all. With Handover each walk brings two neighbours, who is where it
+// ends and who has to go there, and so does the contact. More would be in vain, and in a storm of
+// joins each costs two others a connection.
+func (m *Machine) walks() int {
+	if m.cfg.Handover && !m.room() {
+		return (m.cfg.Active - 1) / 2
+	}
+	return len(m.active)
+}
+
+// spread sends word of a newcomer to so many neighbours, chosen by chance.
+func (m *Machine) spread(p overlay.Peer, walks int) {
+	left := len(m.active)
+	if m.isActive(p) {
+		left--
+	}
 	for i := range m.active {
-		if q := m.active[i].peer; q != p {
-			m.say(q, Message{Kind: ForwardJoin, TTL: m.cfg.ARWL, Subject: p})
+		q := m.active[i].peer
+		if q == p {
+			continue
 		}
+		if walks >= left || m.rng.IntN(left) < walks {
+			m.say(q, Message{Kind: ForwardJoin, TTL: m.cfg.ARWL, Subject: p})
+			walks--
+		}
+		left--
 	}
 }
 
@@ -43,19 +73,41 @@ func (m *Machine) onForwardJoin(from overlay.Peer, msg *Message) {
 	if p == m.self || p == overlay.Nobody {
 		return
 	}
-	next, more := m.other(from, p)
-	if ttl == 0 || len(m.active) <= 1 || !more {
+	next := m.onward(from, p)
+	if ttl == 0 || next == overlay.Nobody {
 		if !m.isActive(p) {
 			m.unremember(p)
 			m.ask(p, toWalk)
 		}
 		return
 	}
-	if ttl == m.cfg.PRWL || m.cfg.Greedy && 2*len(m.active) < m.cfg.Active {
+	if ttl == m.cfg.PRWL {
 		m.unremember(p)
 		m.learn(p, nil)
 	}
 	m.say(next, Message{Kind: ForwardJoin, TTL: ttl - 1, Subject: p})
+}
+
+// onward is where a walk for p goes from here; Nobody, if it ends here. As published it goes on while
+// there is another neighbour. Greedy, it goes no further than to a free place, and back from where
+// there is none.
+func (m *Machine) onward(from, p overlay.Peer) overlay.Peer {
+	next, more := m.other(from, p)
+	switch {
+	case m.cfg.Greedy && m.vacant() && !m.isActive(p) && m.askOf(p) < 0:
+		return overlay.Nobody
+	case m.cfg.Greedy && !more:
+		return from
+	case len(m.active) <= 1:
+		return overlay.Nobody
+	}
+	return next
+}
+
+// vacant: there is room, for more than those that have been asked.
+func (m *Machine) vacant() bool {
+	asked, _ := m.asked()
+	return len(m.active)+asked < m.cfg.Active
 }
 
 // leave tells the neighbours good-bye. The node is nobody's neighbour until join.

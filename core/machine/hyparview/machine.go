@@ -23,6 +23,8 @@ type Machine struct {
 	memory  []remembered
 	forced  []favour // admitted at the price of others
 	rushed  []favour // asked at once, in a later life
+	passed  []favour // others were told of them
+	waited  []favour // had this node wait
 
 	refused   int          // requests in a row that were refused
 	pause     overlay.Time // no refill before
@@ -46,6 +48,7 @@ const (
 type neighbour struct {
 	peer  overlay.Peer
 	inc   uint64
+	since overlay.Time
 	taken overlay.Time // up to when what it shuffled is accounted for
 }
 
@@ -120,7 +123,7 @@ func (m *Machine) message(in *overlay.Input[Message]) {
 	case msg.Kind == Reply:
 		m.onReply(p, in.Inc, msg.Flags)
 	case msg.Kind == Disconnect:
-		m.onDisconnect(i, p, msg.Flags)
+		m.onDisconnect(i, p, msg)
 	case msg.Kind == ShuffleReply:
 		m.onShuffleReply(msg)
 	case msg.Kind == ForwardJoin && i >= 0:

@@ -159,7 +159,7 @@ func (m *Machine) restore(p overlay.Peer, due overlay.Time) {
 
 // rejoin asks discovery for contacts while there are no neighbours.
 func (m *Machine) rejoin() {
-	if !m.left && len(m.active) == 0 {
+	if !m.left && len(m.active) == 0 && !m.waits() {
 		m.out.Discover = true
 	}
 }

@@ -15,16 +15,17 @@ const (
 	ForwardJoin                  // Subject, TTL: somebody to take in, on a walk
 	Neighbor                     // Flags: be my neighbour
 	Reply                        // Flags: the answer to Join and Neighbor
-	Disconnect                   // Flags: not my neighbour any more
+	Disconnect                   // Flags, Subject: not my neighbour any more, but the subject is
 	Shuffle                      // Subject (the origin), TTL, IDs
 	ShuffleReply                 // IDs
 )
 
 // The flags.
 const (
-	High   uint8 = 1 << iota // Neighbor: I have nobody
+	High   uint8 = 1 << iota // Neighbor: I have nobody, or room for two
 	Accept                   // Reply: yes
 	Gone                     // Disconnect, Reply: I leave the cluster, or have left it
+	Wait                     // Reply to Join: others have been told, and will ask you
 )
 
 // Message is what two machines say to each other. It is a plain value; two are equal
@@ -84,13 +85,16 @@ func (m Message) String() string {
 		return fmt.Sprintf("kind %d", m.Kind)
 	}
 	text := kinds[m.Kind]
-	for i, flag := range [...]string{"high", "yes", "gone"} {
+	for i, flag := range [...]string{"high", "yes", "gone", "wait"} {
 		if m.Flags&(1<<i) != 0 {
 			text += " " + flag
 		}
 	}
 	if m.Subject != overlay.Nobody {
-		text += fmt.Sprintf(" of %d ttl %d", m.Subject, m.TTL)
+		text += fmt.Sprintf(" of %d", m.Subject)
+	}
+	if m.Kind == ForwardJoin || m.Kind == Shuffle {
+		text += fmt.Sprintf(" ttl %d", m.TTL)
 	}
 	for _, p := range m.Peers() {
 		text += fmt.Sprintf(" %d", p)

@@ -56,6 +56,8 @@ func (m *Machine) onReply(p overlay.Peer, inc uint64, flags uint8) {
 		m.unasked(p, flags)
 	case flags&Accept != 0:
 		m.accepted(m.unask(i), inc)
+	case flags&Wait != 0:
+		m.wait(i)
 	default:
 		m.refusedBy(m.unask(i), flags)
 	}
@@ -108,8 +110,8 @@ func (m *Machine) refusedBy(a ask, flags uint8) {
 }
 
 // onDisconnect: a neighbour made room for another, or leaves. Neither is a failure.
-func (m *Machine) onDisconnect(i int, p overlay.Peer, flags uint8) {
-	if flags&Gone != 0 {
+func (m *Machine) onDisconnect(i int, p overlay.Peer, msg *Message) {
+	if msg.Flags&Gone != 0 {
 		if i >= 0 {
 			m.remove(i, overlay.Leaving)
 		}
@@ -123,6 +125,19 @@ func (m *Machine) onDisconnect(i int, p overlay.Peer, flags uint8) {
 	m.keep(p, m.now+m.around(4*m.cfg.Retry))
 	m.refused, m.pause = 0, m.now
 	m.calm()
+	m.follow(msg.Subject)
+}
+
+// follow asks the one for whom this node lost its place. That is how a newcomer gets into the
+// middle of a link that there was: two of its places for one connection lost, nobody has
+// fewer neighbours than before, and nobody has to be asked who has no room.
+func (m *Machine) follow(heir overlay.Peer) {
+	if !m.cfg.Handover || heir == m.self || heir == overlay.Nobody || m.isActive(heir) {
+		return
+	}
+	m.unremember(heir)
+	m.ask(heir, toFill)
+	m.pause = m.now + m.around(m.cfg.Settle)
 }
 
 // calm: while most places are taken there is no hurry to fill the others. In a storm of

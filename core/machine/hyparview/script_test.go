@@ -133,6 +133,8 @@ func (s *stage) message(words []string) Message {
 			msg.Flags |= Accept
 		case "gone":
 			msg.Flags |= Gone
+		case "wait":
+			msg.Flags |= Wait
 		case "of":
 			i++
 			msg.Subject = s.peer(words[i])

@@ -8,7 +8,8 @@ const (
 	timeRefill
 	timeReach
 	timeRejoin
-	timeAsk // Key: the peer
+	timeAsk  // Key: the peer
+	timeWait // Key: the peer
 )
 
 // gate is a timer of which one at most is under way.
@@ -40,6 +41,8 @@ func (m *Machine) timer(t overlay.Timer) {
 		m.fire(&m.rejoining, t, m.rejoin)
 	case timeAsk:
 		m.askTimeout(overlay.Peer(t.Key), t.Gen)
+	case timeWait:
+		m.waitedFor(overlay.Peer(t.Key), t.Gen)
 	}
 }
 

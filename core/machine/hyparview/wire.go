@@ -90,9 +90,9 @@ func (m *Message) wellFormed(subject bool, ids int) bool {
 	case Neighbor:
 		return m.TTL == 0 && m.Flags&^High == 0 && !subject && ids == 0
 	case Reply:
-		return m.TTL == 0 && (m.Flags == 0 || m.Flags == Accept || m.Flags == Gone) && !subject && ids == 0
+		return m.TTL == 0 && (m.Flags == 0 || m.Flags == Accept || m.Flags == Gone || m.Flags == Wait) && !subject && ids == 0
 	case Disconnect:
-		return m.TTL == 0 && m.Flags&^Gone == 0 && !subject && ids == 0
+		return m.TTL == 0 && (m.Flags == 0 || m.Flags == Gone && !subject) && ids == 0
 	case Shuffle:
 		return m.Flags == 0 && subject
 	case ShuffleReply:
@@ -104,10 +104,12 @@ func (m *Message) wellFormed(subject bool, ids int) bool {
 func (m *Message) fill(subject []byte, records [][]byte, book Book) error {
 	if len(subject) > 0 {
 		p, ok := book.Peer(subject)
-		if !ok || p == overlay.Nobody {
+		switch {
+		case ok && p != overlay.Nobody:
+			m.Subject = p
+		case m.Kind != Disconnect: // which ends a neighbourhood, whoever the other is
 			return fmt.Errorf("%w: the subject proves nothing", ErrFrame)
 		}
-		m.Subject = p
 	}
 	for _, r := range records {
 		if p, ok := book.Peer(r); ok && p != overlay.Nobody {

@@ -1,0 +1,84 @@
+package sim_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/barrelp2p/barrel/core/machine/hyparview"
+	"github.com/barrelp2p/barrel/core/machine/overlay"
+	"github.com/barrelp2p/barrel/core/sim"
+)
+
+// caller is a member whose dials are counted.
+type caller struct {
+	*hyparview.Machine
+	dials *int
+}
+
+func (c caller) Step(now overlay.Time, in *overlay.Input[hyparview.Message], out *overlay.Effects[hyparview.Message]) {
+	before := len(out.Dials)
+	c.Machine.Step(now, in, out)
+	*c.dials += len(out.Dials) - before
+}
+
+// storm is what it took that everybody came at once.
+type storm struct {
+	dials    float64      // of a node
+	isolated float64      // times that a node lost all neighbours
+	whole    overlay.Time // after the last start; all in one component
+	free     float64      // places of a node, ten seconds later
+}
+
+// stormed has nodes join through the first, fifty a second, where a packet takes as long
+// as on a machine that is busy with them all.
+func (s setup) stormed() (got storm) {
+	dials := 0
+	w := s.world(func(c *sim.Config[hyparview.Message]) {
+		c.Latency = sim.Uniform(50*time.Millisecond, 150*time.Millisecond)
+		c.Contacts = func(overlay.Peer) []overlay.Peer { return []overlay.Peer{1} }
+		c.New = func(b sim.Boot) sim.Node[hyparview.Message] {
+			return caller{hyparview.New(b.Self, b.Inc, s.hv, b.RNG), &dials}
+		}
+		c.Observe = func(_ overlay.Time, _ overlay.Peer, e *overlay.Event) {
+			if e.Kind == overlay.Isolated {
+				got.isolated += 1 / float64(s.nodes)
+			}
+		}
+	})
+	for p := overlay.Peer(1); int(p) <= s.nodes; p++ {
+		w.Start(p)
+		if p > 1 {
+			join(w, p, 1)
+			w.RunFor(20 * time.Millisecond)
+		}
+	}
+	last := w.Now()
+	for len(w.Graph().Components()) > 1 && w.Now()-last < time.Minute {
+		w.RunFor(100 * time.Millisecond)
+	}
+	got.whole = w.Now() - last
+	w.RunFor(10 * time.Second)
+	for degree, n := range w.Graph().Degrees() {
+		got.free += float64((s.hv.Active-degree)*n) / float64(s.nodes)
+	}
+	got.dials = float64(dials) / float64(s.nodes)
+	return got
+}
+
+// HPV-13. What one contact can take is less than comes to it. Without handing over, and with walks that go on
+// whether there is room or not, nearly every node is turned out by the contact before anybody else knows
+// it, looks for neighbours wherever it can, and so turns out others.
+func checkJoinStorm(t *testing.T, r round) {
+	now := barrel(r.nodes, r.seed)
+	now.hv = hyparview.Default()
+	published := now
+	published.hv.Handover, published.hv.Greedy = false, false
+	got, without := now.stormed(), published.stormed()
+	t.Logf("%+v, without %+v", got, without)
+	if got.whole > 5*time.Second || got.isolated > 0.2 || got.free > 1 {
+		t.Errorf("HPV-13: %+v", got)
+	}
+	if without.isolated < 0.5 || r.nodes >= 100 && got.dials > without.dials {
+		t.Errorf("HPV-13: %+v, without handing over %+v", got, without)
+	}
+}
