@@ -25,49 +25,18 @@ func (m *Machine) admit(p overlay.Peer, inc uint64) {
 		return
 	}
 	for !m.room() {
-		m.evict(m.victim(), p)
+		m.evict(m.rng.IntN(len(m.active)), p)
 	}
 	m.passive.remove(p)
 	m.unremember(p)
 	alone := len(m.active) == 0
-	m.active = append(m.active, neighbour{p, inc, m.now, longAgo})
+	m.active = append(m.active, neighbour{p, inc, longAgo})
 	m.refused, m.pause = 0, m.now
 	m.emit(overlay.PeerUp, p, inc, 0)
 	if alone {
-		m.arrived()
 		m.emit(overlay.Connected, p, inc, 0)
 		m.arm(&m.shuffling, timeShuffle, m.now+m.firstShuffle())
 	}
-}
-
-// victim is a random neighbour, one that has been here for a while if there is any: who has just
-// come may have no other yet.
-func (m *Machine) victim() int {
-	var near [inline]int
-	old := near[:0]
-	for i := range m.active {
-		if !m.young(i) {
-			old = append(old, i)
-		}
-	}
-	if len(old) == 0 {
-		return m.rng.IntN(len(m.active))
-	}
-	return old[m.rng.IntN(len(old))]
-}
-
-func (m *Machine) young(i int) bool {
-	return m.cfg.Handover && m.now-m.active[i].since < m.cfg.Settle
-}
-
-// unsettled: all places are taken, by peers that have just come.
-func (m *Machine) unsettled() bool {
-	for i := range m.active {
-		if !m.young(i) {
-			return false
-		}
-	}
-	return !m.room()
 }
 
 // evict tells a neighbour that there is no room for it any more, and who takes its place.

@@ -9,11 +9,10 @@ import (
 // ask is a request to another node that is not answered: first the link is made, then
 // the request is sent.
 type ask struct {
-	peer    overlay.Peer
-	gen     uint32
-	why     motive
-	sent    bool
-	waiting bool // a contact has told others instead
+	peer overlay.Peer
+	gen  uint32
+	why  motive
+	sent bool
 }
 
 type motive uint8
@@ -39,7 +38,7 @@ func (m *Machine) askOf(p overlay.Peer) int {
 func (m *Machine) ask(p overlay.Peer, why motive) {
 	if i := m.askOf(p); i >= 0 {
 		m.asks[i].why = max(m.asks[i].why, why)
-		if why >= toEnter && m.asks[i].sent && !m.asks[i].waiting {
+		if why >= toEnter && m.asks[i].sent {
 			m.say(p, Message{Kind: Join})
 		}
 		return
@@ -117,11 +116,11 @@ func (m *Machine) needed(why motive) bool {
 // request sends what the link was made for.
 func (m *Machine) request(i int) {
 	a := &m.asks[i]
-	a.sent, a.waiting = true, false
+	a.sent = true
 	switch {
 	case a.why >= toEnter:
 		m.say(a.peer, Message{Kind: Join})
-	case a.why == toReach || a.why == toFill && m.needy():
+	case a.why == toReach || a.why == toFill && len(m.active) == 0:
 		m.say(a.peer, Message{Kind: Neighbor, Flags: High})
 	default:
 		m.say(a.peer, Message{Kind: Neighbor})
@@ -168,11 +167,7 @@ func (m *Machine) dialFailed(p overlay.Peer, why overlay.Reason) {
 
 func (m *Machine) askTimeout(p overlay.Peer, gen uint32) {
 	i := m.askOf(p)
-	switch {
-	case i < 0 || m.asks[i].gen != gen:
-		return
-	case m.asks[i].waiting:
-		m.refusedBy(m.unask(i), 0) // it has answered
+	if i < 0 || m.asks[i].gen != gen {
 		return
 	}
 	m.fruitless(m.unask(i), overlay.Silent)
@@ -187,56 +182,8 @@ func (m *Machine) fruitless(a ask, why overlay.Reason) {
 		m.failed(a.peer)
 		m.unreached(a.peer)
 	}
+	m.hurry()
 	m.settle(a, m.isActive(a.peer), why)
-}
-
-// wait: a contact has sent word of this node to others instead of taking it in. It is asked again
-// until somebody comes, for as long as there is time for the request. A node that waits and has nobody
-// asks nobody else, so after that the contact may not have it wait for a while.
-func (m *Machine) wait(i int) {
-	switch a := &m.asks[i]; {
-	case a.waiting:
-	case a.why >= toEnter && m.once(&m.waited, a.peer, waitPause):
-		a.waiting = true
-		m.askAgain(a)
-	default:
-		m.refusedBy(m.unask(i), 0)
-	}
-}
-
-// askAgain plans to ask a contact again that has this node wait.
-func (m *Machine) askAgain(a *ask) {
-	m.out.Timers = append(m.out.Timers, overlay.Arm{
-		At:    m.now + m.around(m.cfg.Retry),
-		Timer: overlay.Timer{Owner: overlay.HyParView, Kind: timeWait, Gen: a.gen, Key: uint64(a.peer)},
-	})
-}
-
-func (m *Machine) waitedFor(p overlay.Peer, gen uint32) {
-	if i := m.askOf(p); i >= 0 && m.asks[i].gen == gen && m.asks[i].waiting {
-		m.say(p, Message{Kind: Join})
-		m.askAgain(&m.asks[i])
-	}
-}
-
-// waits reports whether this node has nobody, but a contact has sent word of it to others.
-func (m *Machine) waits() bool {
-	return len(m.active) == 0 && slices.ContainsFunc(m.asks, func(a ask) bool { return a.waiting })
-}
-
-// arrived: this node had nobody, and now somebody has come of those that contacts have sent word to.
-func (m *Machine) arrived() {
-	for i := len(m.asks) - 1; i >= 0; i-- {
-		if !m.asks[i].waiting {
-			continue
-		}
-		a := m.unask(i)
-		m.settle(a, true, 0)
-		if !m.isActive(a.peer) {
-			m.keep(a.peer, m.now+m.around(4*m.cfg.Retry))
-			m.hangUp(a.peer, overlay.Dropped)
-		}
-	}
 }
 
 // settle tells who asked for a join how it ended.

@@ -17,8 +17,8 @@ func (m *Machine) Check() error {
 		return fmt.Errorf("%d passive, at most %d", len(m.passive.peers), m.cfg.Passive)
 	case len(m.memory) > m.cfg.Remember:
 		return fmt.Errorf("%d remembered, at most %d", len(m.memory), m.cfg.Remember)
-	case max(len(m.forced), len(m.rushed), len(m.passed), len(m.waited)) > favoursKept:
-		return fmt.Errorf("%d, %d, %d and %d had their way", len(m.forced), len(m.rushed), len(m.passed), len(m.waited))
+	case len(m.forced) > favoursKept || len(m.rushed) > favoursKept:
+		return fmt.Errorf("%d and %d had their way", len(m.forced), len(m.rushed))
 	case m.left && (len(m.active) > 0 || len(m.asks) > 0):
 		return fmt.Errorf("left, with %d neighbours and %d requests", len(m.active), len(m.asks))
 	}

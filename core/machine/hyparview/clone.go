@@ -11,7 +11,6 @@ func (m *Machine) Clone(rng *rand.Rand) *Machine {
 	c.rng, c.out = rng, nil
 	c.active = append(c.near[:0:inline], m.active...)
 	c.passive = pool{peers: slices.Clone(m.passive.peers), info: slices.Clone(m.passive.info)}
-	c.asks, c.memory = slices.Clone(m.asks), slices.Clone(m.memory)
-	c.forced, c.rushed, c.passed, c.waited = slices.Clone(m.forced), slices.Clone(m.rushed), slices.Clone(m.passed), slices.Clone(m.waited)
+	c.asks, c.memory, c.forced, c.rushed = slices.Clone(m.asks), slices.Clone(m.memory), slices.Clone(m.forced), slices.Clone(m.rushed)
 	return &c
 }

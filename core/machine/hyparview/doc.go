@@ -28,20 +28,18 @@
 //
 // # How the views are kept
 //
-// JOIN is taken in at any price; the contact sends FORWARD JOIN on random walks, and where a walk ends,
-// at the first free place or after some steps, the newcomer is asked to be a
-// neighbour. NEIGHBOR with high priority is accepted at any price, with low priority
-// if there is room; it is high when the asker has no neighbours at all, or room for two. Who has no room
-// and must accept sends DISCONNECT to a random neighbour; that one is alive and stays
-// in the passive view, and asks the one for whom it had to go:
+// JOIN is taken in at any price; the contact sends FORWARD JOIN on random walks, and where a walk
+// ends, at the first free place or after some steps, the newcomer is asked to be a neighbour.
+// NEIGHBOR with high priority is accepted at any price, with low priority if there is room; it
+// is high when the asker has no neighbours at all. Who has no room and must accept sends DISCONNECT to a
+// random neighbour; that one is alive, stays in the passive view, and asks the one for whom it had to go:
 //
 //	X ── C      ─── N: JOIN to C ───►   X    C ── N      ─── C: DISCONNECT to X, for N ───►   X ── N ── C
 //
-// So a newcomer gets into the middle of links that there were: nobody has fewer neighbours than before, and
-// hardly anybody has to be asked who has no room. In a storm of joins one contact would take each
-// in for another that has just come and knows nobody else. A contact whose neighbours are all
-// younger than a second takes nobody in for them: it answers WAIT, sends word on one walk more, and
-// the newcomer asks again each second until somebody has come, whoever that is.
+// So a newcomer gets into the middle of links that there were, two of its places at a time, and few walks are
+// enough: as published each other neighbour of the contact sends one, and each ends at the price of another
+// neighbour, who looks for a new one where mostly nobody has room. Where many join through one
+// contact, that is most of what they cost.
 //
 // While the active view is not full, candidates of the passive view are dialed until it is; a
 // candidate stays passive until it accepts. SHUFFLE walks with its origin, and only the end of

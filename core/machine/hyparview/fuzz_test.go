@@ -31,7 +31,7 @@ func sampleMessages() []Message {
 	return []Message{
 		{Kind: Join}, {Kind: ForwardJoin, TTL: 6, Subject: 7}, {Kind: Neighbor, Flags: High}, {Kind: Neighbor},
 		{Kind: Reply, Flags: Accept}, {Kind: Reply, Flags: Gone}, {Kind: Reply}, {Kind: Disconnect}, {Kind: Disconnect, Flags: Gone},
-		{Kind: Disconnect, Subject: 7}, {Kind: Reply, Flags: Wait},
+		{Kind: Disconnect, Subject: 7},
 		full, {Kind: ShuffleReply, Count: 2, IDs: [MaxIDs]overlay.Peer{3, 4}}, {Kind: ShuffleReply},
 	}
 }
@@ -48,6 +48,18 @@ func TestFrames(t *testing.T) {
 				t.Errorf("%+v: the first %d of %d bytes: %v", msg, n, len(frame), err)
 			}
 		}
+	}
+}
+
+// A good-bye counts whoever it names, also one that proves nothing here.
+func TestAGoodByeForNobodyIsOne(t *testing.T) {
+	frame := []byte{'H', 1, byte(Disconnect), 0, 0, 0, 1, 9, 0}
+	if msg, err := Decode(frame, plain{}); err != nil || msg != (Message{Kind: Disconnect}) {
+		t.Errorf("%+v, %v", msg, err)
+	}
+	frame[4] = Gone
+	if msg, err := Decode(frame, plain{}); !errors.Is(err, ErrFrame) {
+		t.Errorf("who leaves has no heir: %+v, %v", msg, err)
 	}
 }
 

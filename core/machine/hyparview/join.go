@@ -16,25 +16,22 @@ func (m *Machine) join(p overlay.Peer) {
 	}
 }
 
-// onJoin takes a newcomer in and sends word of it on a walk to other neighbours. In a storm of
-// joins it sends word only: those that have just come would be turned out before
-// anybody else knows them.
+// onJoin takes a newcomer in and sends word of it on walks to other neighbours.
 func (m *Machine) onJoin(p overlay.Peer, inc uint64) {
 	switch {
 	case m.left:
 		m.say(p, Message{Kind: Reply, Flags: Gone})
+		return
 	case m.isActive(p):
 		m.say(p, Message{Kind: Reply, Flags: Accept})
-	case m.unsettled() && m.once(&m.passed, p, m.cfg.Retry/2):
-		m.say(p, Message{Kind: Reply, Flags: Wait})
-		m.spread(p, m.walks()+1)
-	case m.room() || !m.unsettled() && m.mayForce(p):
-		walks := m.walks()
-		m.accept(p, inc)
-		m.spread(p, walks)
-	default:
+		return
+	case !m.mayForce(p) && !m.room():
 		m.say(p, Message{Kind: Reply})
+		return
 	}
+	walks := m.walks()
+	m.accept(p, inc)
+	m.spread(p, walks)
 }
 
 // walks is how many neighbours send word of a newcomer on a walk, as things are just before it is
@@ -48,12 +45,9 @@ func (m *Machine) walks() int {
 	return len(m.active)
 }
 
-// spread sends word of a newcomer to so many neighbours, chosen by chance.
+// spread sends word of a newcomer, a neighbour now, to so many others, chosen by chance.
 func (m *Machine) spread(p overlay.Peer, walks int) {
-	left := len(m.active)
-	if m.isActive(p) {
-		left--
-	}
+	left := len(m.active) - 1
 	for i := range m.active {
 		q := m.active[i].peer
 		if q == p {
@@ -76,7 +70,6 @@ func (m *Machine) onForwardJoin(from overlay.Peer, msg *Message) {
 	next := m.onward(from, p)
 	if ttl == 0 || next == overlay.Nobody {
 		if !m.isActive(p) {
-			m.unremember(p)
 			m.ask(p, toWalk)
 		}
 		return

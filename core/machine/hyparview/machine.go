@@ -22,9 +22,7 @@ type Machine struct {
 	inc     uint64
 	memory  []remembered
 	forced  []favour // admitted at the price of others
-	rushed  []favour // asked at once, in a later life
-	passed  []favour // others were told of them
-	waited  []favour // had this node wait
+	rushed  []favour // for whose sake somebody was asked at once
 
 	refused   int          // requests in a row that were refused
 	pause     overlay.Time // no refill before
@@ -48,7 +46,6 @@ const (
 type neighbour struct {
 	peer  overlay.Peer
 	inc   uint64
-	since overlay.Time
 	taken overlay.Time // up to when what it shuffled is accounted for
 }
 

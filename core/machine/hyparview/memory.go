@@ -19,6 +19,12 @@ func (m *Machine) memoryAt(p overlay.Peer) int {
 
 func (m *Machine) remembers(p overlay.Peer) bool { return m.memoryAt(p) >= 0 }
 
+// parted reports whether a peer left by its own word.
+func (m *Machine) parted(p overlay.Peer) bool {
+	i := m.memoryAt(p)
+	return i >= 0 && m.memory[i].due == overlay.Never
+}
+
 func (m *Machine) unremember(p overlay.Peer) {
 	if i := m.memoryAt(p); i >= 0 {
 		m.memory = slices.Delete(m.memory, i, i+1)
@@ -157,9 +163,9 @@ func (m *Machine) restore(p overlay.Peer, due overlay.Time) {
 	}
 }
 
-// rejoin asks discovery for contacts while there are no neighbours.
+// rejoin asks discovery for contacts while there are no neighbours, and nobody in sight who will be one.
 func (m *Machine) rejoin() {
-	if !m.left && len(m.active) == 0 && !m.waits() {
+	if !m.left && len(m.active) == 0 && m.now >= m.pause {
 		m.out.Discover = true
 	}
 }

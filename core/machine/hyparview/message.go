@@ -22,10 +22,9 @@ const (
 
 // The flags.
 const (
-	High   uint8 = 1 << iota // Neighbor: I have nobody, or room for two
+	High   uint8 = 1 << iota // Neighbor: I have nobody
 	Accept                   // Reply: yes
 	Gone                     // Disconnect, Reply: I leave the cluster, or have left it
-	Wait                     // Reply to Join: others have been told, and will ask you
 )
 
 // Message is what two machines say to each other. It is a plain value; two are equal
@@ -85,7 +84,7 @@ func (m Message) String() string {
 		return fmt.Sprintf("kind %d", m.Kind)
 	}
 	text := kinds[m.Kind]
-	for i, flag := range [...]string{"high", "yes", "gone", "wait"} {
+	for i, flag := range [...]string{"high", "yes", "gone"} {
 		if m.Flags&(1<<i) != 0 {
 			text += " " + flag
 		}

@@ -56,8 +56,6 @@ func (m *Machine) onReply(p overlay.Peer, inc uint64, flags uint8) {
 		m.unasked(p, flags)
 	case flags&Accept != 0:
 		m.accepted(m.unask(i), inc)
-	case flags&Wait != 0:
-		m.wait(i)
 	default:
 		m.refusedBy(m.unask(i), flags)
 	}
@@ -103,9 +101,10 @@ func (m *Machine) refusedBy(a ask, flags uint8) {
 	}
 	m.unremember(a.peer)
 	m.keep(a.peer, m.now+m.around(4*m.cfg.Retry))
+	m.hurry()
 	m.calm()
 	if m.refused++; m.refused >= refusals {
-		m.pause = m.now + m.around(min(m.cfg.Retry<<min(m.refused-refusals, 16), m.cfg.RetryMax))
+		m.pause = m.now + m.backoff(m.refused-refusals, len(m.active) == 0 && m.cfg.Remember > 0)
 	}
 }
 
@@ -125,19 +124,29 @@ func (m *Machine) onDisconnect(i int, p overlay.Peer, msg *Message) {
 	m.keep(p, m.now+m.around(4*m.cfg.Retry))
 	m.refused, m.pause = 0, m.now
 	m.calm()
-	m.follow(msg.Subject)
+	m.follow(p, msg.Subject)
 }
 
-// follow asks the one for whom this node lost its place. That is how a newcomer gets into the
-// middle of a link that there was: two of its places for one connection lost, nobody has
-// fewer neighbours than before, and nobody has to be asked who has no room.
-func (m *Machine) follow(heir overlay.Peer) {
-	if !m.cfg.Handover || heir == m.self || heir == overlay.Nobody || m.isActive(heir) {
+// follow asks the one for whom this node lost its place: it has a neighbour now, and most likely
+// room. That is how a newcomer gets into the middle of a link that there was: each of the two gets
+// it in place of the other. Meanwhile nobody else is asked, unless nothing comes of it and there is
+// no other neighbour. A peer that comes and goes is not followed each time.
+func (m *Machine) follow(p, heir overlay.Peer) {
+	switch {
+	case !m.cfg.Handover || heir == m.self || heir == overlay.Nobody || m.isActive(heir) || m.parted(heir):
+		return
+	case !m.once(&m.rushed, p, m.cfg.Retry):
 		return
 	}
-	m.unremember(heir)
 	m.ask(heir, toFill)
 	m.pause = m.now + m.around(m.cfg.Settle)
+}
+
+// hurry: a node without neighbours does not wait for anything but answers.
+func (m *Machine) hurry() {
+	if len(m.active) == 0 {
+		m.pause = m.now
+	}
 }
 
 // calm: while most places are taken there is no hurry to fill the others. In a storm of

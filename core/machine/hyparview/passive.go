@@ -67,7 +67,7 @@ func (m *Machine) insert(p overlay.Peer, due overlay.Time, given []overlay.Peer)
 	}
 	v := &m.passive
 	if len(v.peers) >= m.cfg.Passive {
-		m.retire(m.expendable(given))
+		m.retire(m.victim(given))
 	}
 	v.peers = append(v.peers, p)
 	v.info = append(v.info, reserve{due: due, learned: m.now})
@@ -83,7 +83,7 @@ func (m *Machine) retire(i int) {
 	}
 }
 
-func (m *Machine) expendable(given []overlay.Peer) int {
+func (m *Machine) victim(given []overlay.Peer) int {
 	for _, p := range given {
 		if i := m.passive.at(p); i >= 0 {
 			return i

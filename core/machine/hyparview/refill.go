@@ -8,7 +8,7 @@ func (m *Machine) refill() {
 		return
 	}
 	m.heal()
-	if len(m.passive.peers) == 0 || m.waits() {
+	if len(m.passive.peers) == 0 {
 		return
 	}
 	if m.pause > m.now {
@@ -34,17 +34,7 @@ func (m *Machine) wanted() int {
 	if len(m.active) == 0 {
 		return dialsAlone
 	}
-	if m.needy() {
-		return (m.cfg.Active - len(m.active)) / 2
-	}
 	return m.cfg.Active - len(m.active)
-}
-
-// needy reports whether this node asks with high priority: it has nobody, or room for two: who makes
-// room for it and the one that has to go there. Nobody but those two has other neighbours by that, and
-// fewer places are free.
-func (m *Machine) needy() bool {
-	return len(m.active) == 0 || m.cfg.Handover && len(m.active)+2 <= m.cfg.Active
 }
 
 // candidate is a random passive peer that may be asked now, or else the moment when

@@ -133,8 +133,6 @@ func (s *stage) message(words []string) Message {
 			msg.Flags |= Accept
 		case "gone":
 			msg.Flags |= Gone
-		case "wait":
-			msg.Flags |= Wait
 		case "of":
 			i++
 			msg.Subject = s.peer(words[i])

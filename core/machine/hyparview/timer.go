@@ -8,8 +8,7 @@ const (
 	timeRefill
 	timeReach
 	timeRejoin
-	timeAsk  // Key: the peer
-	timeWait // Key: the peer
+	timeAsk // Key: the peer
 )
 
 // gate is a timer of which one at most is under way.
@@ -41,8 +40,6 @@ func (m *Machine) timer(t overlay.Timer) {
 		m.fire(&m.rejoining, t, m.rejoin)
 	case timeAsk:
 		m.askTimeout(overlay.Peer(t.Key), t.Gen)
-	case timeWait:
-		m.waitedFor(overlay.Peer(t.Key), t.Gen)
 	}
 }
 

@@ -90,7 +90,7 @@ func (m *Message) wellFormed(subject bool, ids int) bool {
 	case Neighbor:
 		return m.TTL == 0 && m.Flags&^High == 0 && !subject && ids == 0
 	case Reply:
-		return m.TTL == 0 && (m.Flags == 0 || m.Flags == Accept || m.Flags == Gone || m.Flags == Wait) && !subject && ids == 0
+		return m.TTL == 0 && (m.Flags == 0 || m.Flags == Accept || m.Flags == Gone) && !subject && ids == 0
 	case Disconnect:
 		return m.TTL == 0 && (m.Flags == 0 || m.Flags == Gone && !subject) && ids == 0
 	case Shuffle:
