@@ -120,7 +120,7 @@ func (m *Machine) request(i int) {
 	switch {
 	case a.why >= toEnter:
 		m.say(a.peer, Message{Kind: Join})
-	case a.why == toReach || a.why == toFill && len(m.active) == 0:
+	case a.why == toReach || len(m.active) == 0 && a.why == toFill:
 		m.say(a.peer, Message{Kind: Neighbor, Flags: High})
 	default:
 		m.say(a.peer, Message{Kind: Neighbor})

@@ -40,7 +40,6 @@ const (
 	refusals     = 5                // in a row before a pause
 	favoursKept  = 16               // peers that had their way, remembered for a while
 	forcedPause  = 10 * time.Second // before such a peer has its way again
-	waitPause    = 30 * time.Second // before a contact may have this node wait again
 	mergePause   = 30 * time.Second // between two neighbours that were out of reach, of a node with a full view
 	reachShare   = 16               // one more of so many remembered is dialed at a time
 	aloneRetry   = 4                // Retry times this is the longest wait without neighbours
