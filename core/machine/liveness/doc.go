@@ -101,9 +101,10 @@
 // # What is believed of whom
 //
 //	ANNOUNCE, RECORDS   if the host verified that the member itself signed it
-//	OBITUARY            if verified as the observer's, and that is a living member; 16 at
-//	                    once and one every 2 s from each observer, of all to whom there is no link
-//	                    together two for each member at once and one in 15 s; stamps must be known
+//	OBITUARY            if verified as the observer's, and that is a living member, though the
+//	                    accused answers anybody; 16 at once and one every 2 s from each observer, of
+//	                    all to whom there is no link together two for each member at once and
+//	                    one in 15 s; stamps must be known
 //	DOUBT               unsigned: has the member named speak, no more often than every 5 s, if it
 //	                    names its stamp
 //	TABLE               unsigned: a hint what to ask proofs for (of each neighbour 512 a second; who
