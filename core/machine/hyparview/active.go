@@ -48,7 +48,7 @@ func (m *Machine) evict(i int, heir overlay.Peer) {
 	}
 	m.say(p, Message{Kind: Disconnect, Subject: heir})
 	m.remove(i, overlay.Dropped)
-	m.keep(p, m.now+m.cfg.Retry)
+	m.part(p, heir, m.cfg.Retry)
 	if m.askOf(p) < 0 {
 		m.hangUp(p, overlay.Dropped)
 	}

@@ -39,7 +39,8 @@
 // So a newcomer gets into the middle of links that there were, two of its places at a time, and few walks are
 // enough: as published each other neighbour of the contact sends one, and each ends at the price of another
 // neighbour, who looks for a new one where mostly nobody has room. Where many join through one
-// contact, that is most of what they cost.
+// contact, that is most of what they cost. X and C do not ask each other again soon: with N between
+// them that would be a triangle, and triangles reach nobody.
 //
 // While the active view is not full, candidates of the passive view are dialed until it is; a
 // candidate stays passive until it accepts. SHUFFLE walks with its origin, and only the end of

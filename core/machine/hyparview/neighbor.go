@@ -121,10 +121,20 @@ func (m *Machine) onDisconnect(i int, p overlay.Peer, msg *Message) {
 		return
 	}
 	m.remove(i, overlay.Dropped)
-	m.keep(p, m.now+m.around(4*m.cfg.Retry))
+	m.part(p, msg.Subject, m.around(4*m.cfg.Retry))
 	m.refused, m.pause = 0, m.now
 	m.calm()
 	m.follow(p, msg.Subject)
+}
+
+// part keeps a former neighbour in reserve, not to be asked for a while. If both got the same neighbour
+// for each other, a link between them would close a triangle, and triangles reach nobody: not before shuffles
+// have brought others to choose from.
+func (m *Machine) part(p, heir overlay.Peer, pause overlay.Time) {
+	if m.cfg.Handover && heir != overlay.Nobody {
+		pause = max(pause, m.around(m.cfg.Shuffle))
+	}
+	m.keep(p, m.now+pause)
 }
 
 // follow asks the one for whom this node lost its place: it has a neighbour now, and most likely

@@ -46,7 +46,7 @@ func (m *Machine) candidate() (chosen overlay.Peer, wake overlay.Time) {
 		if m.askOf(p) >= 0 {
 			continue
 		}
-		if due := m.passive.info[i].due; due > m.now {
+		if due := m.dueAt(i); due > m.now {
 			wake = min(wake, due)
 			continue
 		}
@@ -56,4 +56,13 @@ func (m *Machine) candidate() (chosen overlay.Peer, wake overlay.Time) {
 		}
 	}
 	return chosen, wake
+}
+
+// dueAt is when a passive peer may be asked. Who is alone soon asks those again that have not failed.
+func (m *Machine) dueAt(i int) overlay.Time {
+	r := &m.passive.info[i]
+	if m.cfg.Handover && len(m.active) == 0 && r.fails == 0 {
+		return min(r.due, r.learned+aloneRetry*m.cfg.Retry)
+	}
+	return r.due
 }
